@@ -1,0 +1,136 @@
+import { z } from 'zod'
+import { DEFAULT_RUN_SPEC, type RunSpec } from '../artifact/artifact.ts'
+import { Strategy } from '../environment/environment.ts'
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
+
+const Duration = z
+  .string()
+  .regex(/^\d{1,6}(ms|s|m|h)$/, 'a duration is a number and a unit: 500ms, 30s, 5m, 1h')
+  .transform((text) => {
+    const [, number = '0', unit = 'ms'] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? []
+    return Number(number) * (UNITS[unit] ?? 1)
+  })
+
+const Memory = z
+  .string()
+  .regex(/^\d{1,6}(MB|GB)$/, 'an amount of memory is a number and a unit: 256MB, 2GB')
+  .transform((text) => (text.endsWith('GB') ? Number(text.slice(0, -2)) * 1024 : Number(text.slice(0, -2))))
+
+/** A list of arguments; a string is split at spaces and never sees a shell. */
+const Command = z.union([
+  z
+    .string()
+    .min(1)
+    .max(4000)
+    .transform((line) => line.split(/\s+/).filter((word) => word !== '')),
+  z.array(z.string().max(4000)).min(1).max(200),
+])
+
+const Health = z
+  .strictObject({
+    kind: z
+      .enum(['default', 'http', 'tcp', 'command'])
+      .optional()
+      .describe('default: TCP on the port, and an HTTP answer to / must not be 5xx; http: `path` must answer 2xx or 3xx; tcp: the port accepts; command: exits 0 inside the instance'),
+    path: z
+      .string()
+      .max(500)
+      .regex(/^\/[^\s]*$/, 'a path starts with /')
+      .optional()
+      .describe('Asked by http probes; naming it makes the kind http'),
+    command: Command.optional().describe('Run inside the instance; naming it makes the kind command'),
+    interval: Duration.optional().describe('Between two probes of a running instance; default 2s'),
+    timeout: Duration.optional().describe('For one probe; default 2s'),
+    start_deadline: Duration.optional().describe('How long a new instance may take to become ready; default 60s'),
+    rise: z.int().min(1).max(20).optional().describe('Successes in a row before it is ready; default 2'),
+    fall: z.int().min(1).max(20).optional().describe('Failures in a row before it is not; default 3'),
+  })
+  .describe('How readiness is asked, from outside the instance')
+
+/** The file `lockgate.yaml` in a repository. Unknown keys are errors. */
+export const Manifest = z
+  .strictObject({
+    build: z
+      .strictObject({
+        kind: z.enum(['auto', 'makefile', 'node', 'static']).default('auto').describe('auto: decided by the files of the repository'),
+        timeout: Duration.optional().describe('Ends a build that hangs; default 15m'),
+        memory: Memory.optional().describe('Default 1GB'),
+        publish: z
+          .string()
+          .max(200)
+          .regex(/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/, 'a folder inside the repository')
+          .refine((path) => !path.split('/').includes('..'), 'a folder inside the repository')
+          .optional()
+          .describe('Static files: the folder that is served'),
+      })
+      .optional()
+      .describe('How the repository becomes an image'),
+    processes: z
+      .strictObject({ web: z.strictObject({ command: Command.optional().describe('Instead of what the build chose') }) })
+      .optional()
+      .describe('What runs; `web` gets the requests'),
+    port: z.int().min(1).max(65_535).optional().describe('Where the app listens; default: the single EXPOSE of its image, else 8080. Also given as PORT'),
+    protocol: z.enum(['http', 'h2c']).optional().describe('What the app speaks on its port; h2c is HTTP/2 without TLS (gRPC)'),
+    health: Health.optional(),
+    limits: z
+      .strictObject({
+        cpus: z.number().min(0.05).max(64).optional().describe('Cores; default 1'),
+        memory: Memory.optional().describe('Default 512MB'),
+        processes: z.int().min(8).max(32_768).optional().describe('Processes and threads; default 256'),
+      })
+      .optional()
+      .describe('What one instance may use'),
+    stop: z
+      .strictObject({ signal: z.enum(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH']).optional().describe('Default SIGTERM'), grace: Duration.optional().describe('Before it is killed; default 10s') })
+      .optional()
+      .describe('How an instance is stopped, after its requests are done'),
+    drain: z
+      .strictObject({
+        deadline: Duration.optional().describe('How long requests in flight may take when their instance is to stop; default 30s'),
+        at_deadline: z.enum(['wait', 'cut', 'abort']).optional().describe('wait: for ever; cut: end them and record how many (default); abort: put the instance back and fail the deployment'),
+      })
+      .optional()
+      .describe('What happens to requests in flight'),
+    request_timeout: Duration.optional().describe('How long a response may stay silent at the edge; default 1h'),
+    release_command: Command.optional().describe('Run once, in the new release, before traffic moves: a migration'),
+    strategy: z
+      .union([z.enum(['rolling', 'blue-green']).transform((kind) => ({ kind, surge: 1 })), Strategy])
+      .optional()
+      .describe('How a deployment moves; default: blue-green for one instance, rolling for more'),
+  })
+  .describe('lockgate.yaml: how an app is built and run')
+export type Manifest = z.output<typeof Manifest>
+
+export const EMPTY_MANIFEST: Manifest = {}
+
+/** The run spec a manifest asks for, over what the build or image said (`port`: its single EXPOSE). */
+export function runSpecOf(manifest: Manifest, made: { readonly command: readonly string[] | null; readonly port: number | null }): RunSpec {
+  const base = DEFAULT_RUN_SPEC
+  const health = manifest.health ?? {}
+  return {
+    command: manifest.processes?.web.command ?? made.command,
+    port: manifest.port ?? made.port ?? base.port,
+    protocol: manifest.protocol ?? base.protocol,
+    health: {
+      kind: health.kind ?? (health.command ? 'command' : health.path ? 'http' : base.health.kind),
+      path: health.path ?? base.health.path,
+      command: health.command ?? base.health.command,
+      intervalMs: health.interval ?? base.health.intervalMs,
+      timeoutMs: health.timeout ?? base.health.timeoutMs,
+      startDeadlineMs: health.start_deadline ?? base.health.startDeadlineMs,
+      rise: health.rise ?? base.health.rise,
+      fall: health.fall ?? base.health.fall,
+    },
+    limits: {
+      cpus: manifest.limits?.cpus ?? base.limits.cpus,
+      memoryMb: manifest.limits?.memory ?? base.limits.memoryMb,
+      processes: manifest.limits?.processes ?? base.limits.processes,
+    },
+    stopSignal: manifest.stop?.signal ?? base.stopSignal,
+    stopGraceMs: manifest.stop?.grace ?? base.stopGraceMs,
+    drain: { deadlineMs: manifest.drain?.deadline ?? base.drain.deadlineMs, atDeadline: manifest.drain?.at_deadline ?? base.drain.atDeadline },
+    releaseCommand: manifest.release_command ?? base.releaseCommand,
+    requestTimeoutMs: manifest.request_timeout ?? base.requestTimeoutMs,
+  }
+}

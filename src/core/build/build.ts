@@ -1,0 +1,46 @@
+import { ConflictError } from '../../lib/errors.ts'
+
+export type BuildStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'superseded'
+export type BuildCause = 'requested' | 'newer_commit' | 'exit_code' | 'timed_out' | 'out_of_memory' | 'no_artifact' | 'not_understood' | 'disk_low' | 'internal' | 'done'
+
+/** One attempt to make an artifact from a commit, and to deploy it when `deploys`. */
+export interface Build {
+  readonly id: string
+  readonly projectId: string
+  readonly appId: string
+  readonly environmentId: string
+  readonly commit: string
+  /** The full ref that was asked for, e.g. `refs/heads/main`. */
+  readonly ref: string
+  readonly status: BuildStatus
+  readonly cause: BuildCause
+  /** A sentence for people: why it failed, what was chosen. */
+  readonly message: string
+  readonly artifactId: string | null
+  readonly deploymentId: string | null
+  readonly actor: string
+  readonly createdAt: number
+  readonly startedAt: number | null
+  readonly finishedAt: number | null
+  readonly version: number
+}
+
+export const BUILD_TRANSITIONS = {
+  queued: ['running', 'superseded', 'cancelled'],
+  running: ['queued', 'succeeded', 'failed', 'cancelled', 'superseded'],
+  succeeded: [],
+  failed: [],
+  cancelled: [],
+  superseded: [],
+} satisfies Record<BuildStatus, readonly BuildStatus[]>
+
+export function isBuildFinished(build: Build): boolean {
+  return BUILD_TRANSITIONS[build.status].length === 0
+}
+
+/** The only writer of a build's status. Throws ConflictError `build.illegal_transition`. */
+export function moveBuild(build: Build, status: BuildStatus, cause: BuildCause, change: Partial<Pick<Build, 'message' | 'artifactId' | 'deploymentId' | 'startedAt' | 'finishedAt'>> = {}): Build {
+  const allowed: readonly BuildStatus[] = BUILD_TRANSITIONS[build.status]
+  if (!allowed.includes(status)) throw new ConflictError('build.illegal_transition', `Build ${build.id} is ${build.status} and cannot become ${status}`)
+  return { ...build, ...change, status, cause }
+}

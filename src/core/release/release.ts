@@ -1,0 +1,30 @@
+import type { RunSpec } from '../artifact/artifact.ts'
+
+/** Artifact + configuration revision + run spec, immutable, numbered per environment (r42). */
+export interface Release {
+  readonly id: string
+  readonly projectId: string
+  readonly environmentId: string
+  readonly number: number
+  readonly artifactId: string
+  readonly configRevisionId: string
+  readonly runSpec: RunSpec
+  readonly actor: string
+  readonly createdAt: number
+  /** Set when a deployment of it succeeded: a rollback goes only to such a one. */
+  readonly provenAt: number | null
+}
+
+/** A pair that a rollback left behind: automatic deployments of it are refused until a person deploys it. */
+export interface Pin {
+  readonly environmentId: string
+  readonly artifactId: string
+  readonly configRevisionId: string
+  readonly reason: string
+  readonly createdAt: number
+}
+
+/** `r42`. */
+export function releaseName(release: Pick<Release, 'number'>): string {
+  return `r${release.number}`
+}

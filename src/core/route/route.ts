@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import type { Protocol } from '../artifact/artifact.ts'
+
+const LABEL = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
+
+/** A hostname, or `*.` and a hostname: letters, digits and hyphens, lower case, no port (LDH). */
+export const HostName = z
+  .string()
+  .max(253, 'a hostname has at most 253 characters')
+  .regex(new RegExp(`^(\\*\\.)?(${LABEL}\\.)*${LABEL}$`), 'a hostname has only a-z, 0-9, "-" and dots; a wildcard is *. at the start')
+  .brand<'HostName'>()
+  .describe('Hostname, or a wildcard such as *.example.net')
+export type HostName = z.infer<typeof HostName>
+
+/** A path prefix: `/`, or `/api` without a slash at the end. */
+export const PathPrefix = z
+  .string()
+  .max(200)
+  .regex(/^\/([A-Za-z0-9._~-]+(\/[A-Za-z0-9._~-]+)*)?$/, 'a path prefix is / or like /api/v1, without a slash at its end')
+  .brand<'PathPrefix'>()
+  .describe('Path prefix')
+export type PathPrefix = z.infer<typeof PathPrefix>
+
+/** A hostname and path that belong to one environment; unique in the installation. */
+export interface Domain {
+  readonly host: HostName
+  readonly path: PathPrefix
+  readonly environmentId: string
+  readonly projectId: string
+  /** generated: given with the environment; own: added by a person. */
+  readonly kind: 'generated' | 'own'
+  readonly createdAt: number
+}
+
+/** One server of an arm. `ready: false` keeps it named, for counting, and out of new requests. */
+export interface RouteTarget {
+  readonly instance: string
+  readonly address: string
+  readonly port: number
+  readonly ready: boolean
+}
+
+/** One of the two server groups of an environment. */
+export interface RouteArm {
+  /** `<environment id>/blue` or `/green`. */
+  readonly id: string
+  readonly protocol: Protocol
+  readonly targets: readonly RouteTarget[]
+}
+
+/** Hostname and path to an environment's stable arm. */
+export interface Route {
+  readonly host: string
+  readonly path: string
+  readonly stable: string
+}
+
+/** What visitors are told while no instance is ready. */
+export interface StatePage {
+  /** `stopped`, `starting`, `crash looping` ... */
+  readonly state: string
+  readonly sentence: string
+  readonly retryAfterSeconds: number
+}
+
+/** Everything every edge should serve. Sorted, so that equal tables are equal texts. */
+export interface RoutingTable {
+  readonly generation: number
+  readonly routes: readonly Route[]
+  readonly arms: readonly RouteArm[]
+  /** By arm id: page and request timeout of its environment. */
+  readonly environments: Readonly<Record<string, EnvironmentTraffic>>
+}
+
+export interface EnvironmentTraffic {
+  /** `shop` or `shop (staging)`: on pages and in logs. */
+  readonly title: string
+  readonly page: StatePage
+  readonly requestTimeoutMs: number
+}

@@ -1,0 +1,48 @@
+import type { Manifest } from '../../core/app/manifest.ts'
+import type { RunSpec } from '../../core/artifact/artifact.ts'
+
+/** What to build: a tar stream of the checkout (regular files, folders, links inside it), and who for. */
+export interface BuildRequest {
+  readonly buildId: string
+  readonly projectId: string
+  readonly appId: string
+  readonly appName: string
+  readonly commit: string
+  readonly manifest: Manifest
+  /** Paths of the checkout's files, relative, sorted. */
+  readonly files: readonly string[]
+  /** Text of one small file of the checkout (at most 1 MiB), or null. */
+  readFile(path: string): Promise<string | null>
+  /** A fresh tar stream of the checkout at each call. */
+  tar(): NodeJS.ReadableStream
+  readonly limits: BuildLimits
+  /** One line of the log, without its line end. */
+  readonly log: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+export interface BuildLimits {
+  readonly cpus: number
+  readonly memoryMb: number
+  readonly processes: number
+  readonly seconds: number
+}
+
+export interface BuildResult {
+  /** Config digest of the image that was made. */
+  readonly digest: string
+  /** How it was built and why, for people. */
+  readonly chosen: string
+  readonly runSpec: Pick<RunSpec, 'command'>
+  readonly ports: readonly number[]
+}
+
+/**
+ * Makes an image from a checkout in a box with limits. What the app did wrong is a BuildFailure with its cause; an engine
+ * that does not answer is UnavailableError. When the signal aborts everything of the build is ended within 10 s.
+ */
+export interface Builder {
+  build(request: BuildRequest): Promise<BuildResult>
+  /** Ends and removes whatever a build left: after a crash of the server, and after cancel. */
+  clean(buildId: string): Promise<void>
+}

@@ -1,0 +1,40 @@
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { hasCode } from './errors.ts'
+import { randomWord } from './ids.ts'
+
+/** Replaces a file so that after a crash or on a full disk it is the old or the new one, whole: temp, fsync, rename. */
+export async function writeAtomic(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
+  const temporary = `${path}.${randomWord(6)}.tmp`
+  try {
+    const file = await open(temporary, 'wx', mode)
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+/** The text of a file, or null when there is none. */
+export async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null
+    throw error
+  }
+}
+
+export async function makeFolder(path: string, mode = 0o755): Promise<void> {
+  await mkdir(path, { recursive: true, mode })
+}
+
+export async function makeFolderFor(path: string): Promise<void> {
+  await makeFolder(dirname(path))
+}

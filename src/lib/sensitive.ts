@@ -1,0 +1,28 @@
+const MASK = '***'
+
+/**
+ * Replaces every known secret value in text: as it is, and as base64, hex, URL and JSON write it, and each line of a value
+ * of several lines. Values shorter than 6 characters are left alone: masking them would tear ordinary words apart.
+ * This is the net, not the control: not giving a secret is the control.
+ */
+export class Redactor {
+  readonly #needles: readonly string[]
+
+  constructor(values: Iterable<string>) {
+    const needles = new Set<string>()
+    for (const value of values) for (const form of formsOf(value)) if (form.length >= 6) needles.add(form)
+    this.#needles = [...needles].sort((a, b) => b.length - a.length)
+  }
+
+  redact(text: string): string {
+    let result = text
+    for (const needle of this.#needles) if (result.includes(needle)) result = result.replaceAll(needle, MASK)
+    return result
+  }
+}
+
+function formsOf(value: string): string[] {
+  const bytes = Buffer.from(value)
+  const lines = value.split(/\r?\n/)
+  return [value, ...(lines.length > 1 ? lines : []), bytes.toString('base64'), bytes.toString('base64').replace(/=+$/, ''), bytes.toString('base64url'), bytes.toString('hex'), encodeURIComponent(value), JSON.stringify(value).slice(1, -1)]
+}

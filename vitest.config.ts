@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config'
+
+// Kinds of tests (bin/test unit | integration | e2e): what is near the code and needs nothing, what needs the real thing
+// beside it, and the whole product. Real things share one machine of few cores: files run one after another there.
+const real = { testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false, pool: 'forks' as const }
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/*.test.ts', 'tools/**/*.test.ts'], exclude: ['**/*.integration.test.ts', '**/node_modules/**'], maxWorkers: 2 } },
+      { test: { name: 'integration', include: ['src/**/*.integration.test.ts'], ...real } },
+      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...real, testTimeout: 180_000 } },
+    ],
+  },
+})
