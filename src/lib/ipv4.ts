@@ -10,7 +10,8 @@ export interface Range {
 export function parseRange(text: string): Range {
   const [, address = '', prefix = ''] = /^([0-9.]+)\/(\d{1,2})$/.exec(text) ?? []
   const range = { first: parseAddress(address), prefix: Number(prefix) }
-  if (range.prefix > 32 || range.first % 2 ** (32 - range.prefix) !== 0) throw new InvalidError('address.invalid', `${text} is not an IPv4 range such as 10.210.0.0/16`)
+  if (range.prefix > 32 || range.first % 2 ** (32 - range.prefix) !== 0)
+    throw new InvalidError('address.invalid', `${text} is not an IPv4 range such as 10.210.0.0/16`)
   return range
 }
 
@@ -21,7 +22,8 @@ export function formatRange(range: Range): string {
 /** Throws InvalidError `address.invalid`. */
 export function parseAddress(text: string): number {
   const parts = text.split('.').map(Number)
-  if (parts.length !== 4 || parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255)) throw new InvalidError('address.invalid', `${text} is not an IPv4 address`)
+  if (parts.length !== 4 || parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255))
+    throw new InvalidError('address.invalid', `${text} is not an IPv4 address`)
   return parts.reduce((sum, part) => sum * 256 + part, 0)
 }
 

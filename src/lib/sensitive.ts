@@ -24,5 +24,14 @@ export class Redactor {
 function formsOf(value: string): string[] {
   const bytes = Buffer.from(value)
   const lines = value.split(/\r?\n/)
-  return [value, ...(lines.length > 1 ? lines : []), bytes.toString('base64'), bytes.toString('base64').replace(/=+$/, ''), bytes.toString('base64url'), bytes.toString('hex'), encodeURIComponent(value), JSON.stringify(value).slice(1, -1)]
+  return [
+    value,
+    ...(lines.length > 1 ? lines : []),
+    bytes.toString('base64'),
+    bytes.toString('base64').replace(/=+$/, ''),
+    bytes.toString('base64url'),
+    bytes.toString('hex'),
+    encodeURIComponent(value),
+    JSON.stringify(value).slice(1, -1),
+  ]
 }

@@ -1,7 +1,25 @@
 import { z } from 'zod'
 
 /** Names that would shadow a word of the CLI, a host of ours or an environment. */
-export const RESERVED_NAMES: readonly string[] = ['lockgate', 'api', 'console', 'edge', 'git', 'localhost', 'www', 'all', 'default', 'stable', 'candidate', 'preview', 'previews', 'production', 'staging', 'new', 'none']
+export const RESERVED_NAMES: readonly string[] = [
+  'lockgate',
+  'api',
+  'console',
+  'edge',
+  'git',
+  'localhost',
+  'www',
+  'all',
+  'default',
+  'stable',
+  'candidate',
+  'preview',
+  'previews',
+  'production',
+  'staging',
+  'new',
+  'none',
+]
 
 const NAME = /^[a-z]([a-z0-9-]{0,37}[a-z0-9])?$/
 const RULE = 'a name starts with a letter, holds only a-z, 0-9 and "-", ends with a letter or digit, and has at most 39 characters'

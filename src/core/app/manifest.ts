@@ -32,7 +32,9 @@ const Health = z
     kind: z
       .enum(['default', 'http', 'tcp', 'command'])
       .optional()
-      .describe('default: TCP on the port, and an HTTP answer to / must not be 5xx; http: `path` must answer 2xx or 3xx; tcp: the port accepts; command: exits 0 inside the instance'),
+      .describe(
+        'default: TCP on the port, and an HTTP answer to / must not be 5xx; http: `path` must answer 2xx or 3xx; tcp: the port accepts; command: exits 0 inside the instance',
+      ),
     path: z
       .string()
       .max(500)
@@ -82,13 +84,19 @@ export const Manifest = z
       .optional()
       .describe('What one instance may use'),
     stop: z
-      .strictObject({ signal: z.enum(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH']).optional().describe('Default SIGTERM'), grace: Duration.optional().describe('Before it is killed; default 10s') })
+      .strictObject({
+        signal: z.enum(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH']).optional().describe('Default SIGTERM'),
+        grace: Duration.optional().describe('Before it is killed; default 10s'),
+      })
       .optional()
       .describe('How an instance is stopped, after its requests are done'),
     drain: z
       .strictObject({
         deadline: Duration.optional().describe('How long requests in flight may take when their instance is to stop; default 30s'),
-        at_deadline: z.enum(['wait', 'cut', 'abort']).optional().describe('wait: for ever; cut: end them and record how many (default); abort: put the instance back and fail the deployment'),
+        at_deadline: z
+          .enum(['wait', 'cut', 'abort'])
+          .optional()
+          .describe('wait: for ever; cut: end them and record how many (default); abort: put the instance back and fail the deployment'),
       })
       .optional()
       .describe('What happens to requests in flight'),

@@ -1,7 +1,17 @@
 import { ConflictError } from '../../lib/errors.ts'
 
 export type BuildStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'superseded'
-export type BuildCause = 'requested' | 'newer_commit' | 'exit_code' | 'timed_out' | 'out_of_memory' | 'no_artifact' | 'not_understood' | 'disk_low' | 'internal' | 'done'
+export type BuildCause =
+  | 'requested'
+  | 'newer_commit'
+  | 'exit_code'
+  | 'timed_out'
+  | 'out_of_memory'
+  | 'no_artifact'
+  | 'not_understood'
+  | 'disk_low'
+  | 'internal'
+  | 'done'
 
 /** One attempt to make an artifact from a commit, and to deploy it when `deploys`. */
 export interface Build {
@@ -39,7 +49,12 @@ export function isBuildFinished(build: Build): boolean {
 }
 
 /** The only writer of a build's status. Throws ConflictError `build.illegal_transition`. */
-export function moveBuild(build: Build, status: BuildStatus, cause: BuildCause, change: Partial<Pick<Build, 'message' | 'artifactId' | 'deploymentId' | 'startedAt' | 'finishedAt'>> = {}): Build {
+export function moveBuild(
+  build: Build,
+  status: BuildStatus,
+  cause: BuildCause,
+  change: Partial<Pick<Build, 'message' | 'artifactId' | 'deploymentId' | 'startedAt' | 'finishedAt'>> = {},
+): Build {
   const allowed: readonly BuildStatus[] = BUILD_TRANSITIONS[build.status]
   if (!allowed.includes(status)) throw new ConflictError('build.illegal_transition', `Build ${build.id} is ${build.status} and cannot become ${status}`)
   return { ...build, ...change, status, cause }

@@ -9,7 +9,9 @@ export const ConfigKey = z
   .refine((key) => key !== 'PORT', 'PORT is set by Lockgate: put `port:` into lockgate.yaml')
   .describe('Configuration key')
 
-export type ConfigValue = { readonly kind: 'plain'; readonly value: string } | { readonly kind: 'secret'; readonly secretId: string; readonly secretVersion: number }
+export type ConfigValue =
+  | { readonly kind: 'plain'; readonly value: string }
+  | { readonly kind: 'secret'; readonly secretId: string; readonly secretVersion: number }
 
 /** An immutable, numbered configuration of an environment. */
 export interface ConfigRevision {

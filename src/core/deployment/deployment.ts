@@ -4,7 +4,19 @@ import type { ResolvedStrategy, Wish } from '../environment/environment.ts'
 export type DeploymentVerb = 'deploy' | 'rollback' | 'restart' | 'stop' | 'start' | 'scale'
 export type DeploymentStatus = 'queued' | 'running' | 'paused' | 'reverting' | 'succeeded' | 'failed' | 'cancelled' | 'superseded'
 /** Why it is where it is; stable words, never parsed out of `message`. */
-export type DeploymentCause = 'requested' | 'done' | 'newer_deployment' | 'check_failed' | 'release_command_failed' | 'instance_exited' | 'out_of_memory' | 'start_deadline' | 'drain_deadline' | 'engine_refused' | 'app_removed' | 'internal'
+export type DeploymentCause =
+  | 'requested'
+  | 'done'
+  | 'newer_deployment'
+  | 'check_failed'
+  | 'release_command_failed'
+  | 'instance_exited'
+  | 'out_of_memory'
+  | 'start_deadline'
+  | 'drain_deadline'
+  | 'engine_refused'
+  | 'app_removed'
+  | 'internal'
 
 /** The act of bringing one wish into one environment: the state machine of the release path. */
 export interface Deployment {
@@ -67,7 +79,12 @@ export function isDeploymentFinished(deployment: Pick<Deployment, 'status'>): bo
 type Changeable = 'message' | 'blocked' | 'report' | 'startedAt' | 'finishedAt'
 
 /** The only writer of a deployment's status. Throws ConflictError `deployment.illegal_transition`. */
-export function moveDeployment(deployment: Deployment, status: DeploymentStatus, cause: DeploymentCause, change: Partial<Pick<Deployment, Changeable>> = {}): Deployment {
+export function moveDeployment(
+  deployment: Deployment,
+  status: DeploymentStatus,
+  cause: DeploymentCause,
+  change: Partial<Pick<Deployment, Changeable>> = {},
+): Deployment {
   const allowed: readonly DeploymentStatus[] = DEPLOYMENT_TRANSITIONS[deployment.status]
   if (!allowed.includes(status)) {
     throw new ConflictError('deployment.illegal_transition', `Deployment ${deployment.id} is ${deployment.status} and cannot become ${status}`)
