@@ -11,6 +11,13 @@ export interface Actor {
   readonly projectId: string | null
 }
 
+/** Whose objects a caller may see: one project's, or all. Every look-up by id asks for it. */
+export interface Scope {
+  readonly projectId: string | null
+}
+
+export const EVERYTHING: Scope = { projectId: null }
+
 /** The platform itself, for what it does unasked. */
 export const PLATFORM: Actor = { kind: 'platform', name: 'lockgate', role: 'admin', projectId: null }
 

@@ -53,5 +53,7 @@ export interface App {
   readonly createdAt: number
   /** Set when removal was asked for; the row goes when nothing of the app runs any more. */
   readonly removedAt: number | null
+  /** When nothing of it was left; the name is free from then on. */
+  readonly goneAt: number | null
   readonly version: number
 }

@@ -7,7 +7,7 @@ export interface Artifact {
   readonly digest: string
   /** Where it came from, for people: `main@3f2c1a9` or `registry.example.net/shop:1.4`. */
   readonly origin: string
-  readonly commit: string | null
+  readonly commitId: string | null
   readonly buildId: string | null
   /** What `lockgate.yaml` and the image said when it was made: the run spec of its releases. */
   readonly runSpec: RunSpec

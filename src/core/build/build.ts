@@ -19,7 +19,7 @@ export interface Build {
   readonly projectId: string
   readonly appId: string
   readonly environmentId: string
-  readonly commit: string
+  readonly commitId: string
   /** The full ref that was asked for, e.g. `refs/heads/main`. */
   readonly ref: string
   readonly status: BuildStatus

@@ -44,6 +44,8 @@ export interface Environment {
   readonly subnet: number
   readonly createdAt: number
   readonly removedAt: number | null
+  /** When nothing of it was left. */
+  readonly goneAt: number | null
   readonly version: number
 }
 

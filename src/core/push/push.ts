@@ -1,0 +1,17 @@
+/** One accepted `git push` of a branch: its commit is kept under `refs/lockgate/pushes/<number>`. */
+export interface Push {
+  readonly number: number
+  readonly projectId: string
+  readonly appId: string
+  readonly environmentId: string
+  /** Full ref that was pushed. */
+  readonly ref: string
+  readonly commitId: string
+  readonly buildId: string | null
+  readonly actor: string
+  readonly createdAt: number
+}
+
+export function pushRef(number: number): string {
+  return `refs/lockgate/pushes/${number}`
+}

@@ -1,0 +1,231 @@
+import { chmodSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Kysely } from 'kysely'
+import type { Scope } from '../core/actor/actor.ts'
+import { EVERYTHING } from '../core/actor/actor.ts'
+import type { Event, NewEvent } from '../core/event/event.ts'
+import type { Clock } from '../lib/clock.ts'
+import { ConflictError } from '../lib/errors.ts'
+import { randomWord } from '../lib/ids.ts'
+import { chain, GENESIS, isChained } from './event-chain.ts'
+import { migrate } from './migrate.ts'
+import { type Db, Records, type Tables } from './records.ts'
+import { SqliteReader, SqliteWriter, sqliteDialect } from './sqlite-dialect.ts'
+import type { Nouns, ReadStore, Store, Tx } from './types.ts'
+
+export interface SqliteOptions {
+  readonly directory: string
+  readonly clock: Clock
+  /** Of this Lockgate: when it differs from the one that last wrote, the database is copied first. */
+  readonly software: string
+}
+
+/**
+ * Opens the database of a data directory, making or migrating it. Throws ConflictError `store.in_use` when another server
+ * has the directory, `store.newer_schema` when a newer Lockgate wrote it.
+ */
+export async function openSqlite(options: SqliteOptions): Promise<Store> {
+  await mkdir(options.directory, { recursive: true, mode: 0o700 })
+  const lock = lockDirectory(options.directory)
+  try {
+    const path = join(options.directory, 'lockgate.db')
+    migrate({ path, backups: join(options.directory, 'backups'), now: options.clock.now(), software: options.software })
+    chmodSync(path, 0o600)
+    const writer = new Kysely<Tables>({ dialect: sqliteDialect(new SqliteWriter(path)) })
+    const reader = new Kysely<Tables>({ dialect: sqliteDialect(new SqliteReader(path)) })
+    const { epoch, installation } = await startEpoch(writer)
+    return new SqliteStore({ writer, reader, lock, epoch, installation, clock: options.clock })
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+}
+
+/** An exclusive transaction on a database of its own, held for life: the kernel frees it with the process. */
+function lockDirectory(directory: string): DatabaseSync {
+  const lock = new DatabaseSync(join(directory, 'server.lock'))
+  try {
+    lock.exec('pragma busy_timeout = 0; begin exclusive')
+    return lock
+  } catch (cause) {
+    lock.close()
+    throw new ConflictError('store.in_use', `Another Lockgate server uses ${directory}. Stop it first, or give this one a data directory of its own.`, {
+      cause,
+    })
+  }
+}
+
+async function startEpoch(db: Db): Promise<{ epoch: number; installation: string }> {
+  return db.transaction().execute(async (tx) => {
+    const epoch = Number((await readMeta(tx, 'epoch')) ?? 0) + 1
+    await writeMeta(tx, 'epoch', String(epoch))
+    const installation = (await readMeta(tx, 'installation')) ?? randomWord(6)
+    await writeMeta(tx, 'installation', installation)
+    return { epoch, installation }
+  })
+}
+
+async function readMeta(db: Db, name: string): Promise<string | null> {
+  const row = await db.selectFrom('meta').select('value').where('name', '=', name).executeTakeFirst()
+  return row ? String(row['value']) : null
+}
+
+async function writeMeta(db: Db, name: string, value: string): Promise<void> {
+  await db
+    .insertInto('meta')
+    .values({ name, value })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+    .execute()
+}
+
+interface Parts {
+  readonly writer: Db
+  readonly reader: Db
+  readonly lock: DatabaseSync
+  readonly epoch: number
+  readonly installation: string
+  readonly clock: Clock
+}
+
+class SqliteStore implements Store {
+  readonly read: ReadStore
+  readonly epoch: number
+  readonly installation: string
+  readonly #parts: Parts
+  readonly #listeners = new Set<(events: readonly Event[]) => void>()
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.epoch = parts.epoch
+    this.installation = parts.installation
+    this.read = {
+      ...nouns(parts.reader),
+      eventsAfter: (scope, seq, limit) => eventsAfter(parts.reader, { scope, seq, limit }),
+      edgeGeneration: () => edgeGeneration(parts.reader),
+    }
+  }
+
+  async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const events: Event[] = []
+    const result = await this.#parts.writer.transaction().execute((db) => work(openTx(db, events, this.#parts.clock)))
+    if (events.length > 0) for (const listener of this.#listeners) listener(events)
+    return result
+  }
+
+  onCommit(listener: (events: readonly Event[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async verifyEvents(): Promise<number | null> {
+    let previous = GENESIS
+    let seq = 0
+    for (;;) {
+      const events = await eventsAfter(this.#parts.reader, { scope: EVERYTHING, seq, limit: 1000 })
+      for (const event of events) {
+        if (event.seq !== seq + 1 || event.previousHash !== previous || !isChained(event)) return event.seq
+        previous = event.hash
+        seq = event.seq
+      }
+      if (events.length < 1000) return null
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#parts.writer.destroy()
+    await this.#parts.reader.destroy()
+    this.#parts.lock.close()
+  }
+}
+
+function nouns(db: Db) {
+  return {
+    projects: new Records<Nouns['projects']>(db, { table: 'project' }),
+    apps: new Records<Nouns['apps']>(db, { table: 'app' }),
+    environments: new Records<Nouns['environments']>(db, { table: 'environment', json: ['wish', 'strategy'] }),
+    domains: new Records<Nouns['domains']>(db, { table: 'domain', key: 'host' }),
+    configRevisions: new Records<Nouns['configRevisions']>(db, { table: 'config_revision', json: ['values'] }),
+    secretVersions: new Records<Nouns['secretVersions']>(db, { table: 'secret_version', json: ['sealed'] }),
+    artifacts: new Records<Nouns['artifacts']>(db, { table: 'artifact', json: ['runSpec'] }),
+    releases: new Records<Nouns['releases']>(db, { table: 'release', json: ['runSpec'] }),
+    pins: new Records<Nouns['pins']>(db, { table: 'pin', key: 'environment_id' }),
+    builds: new Records<Nouns['builds']>(db, { table: 'build' }),
+    deployments: new Records<Nouns['deployments']>(db, { table: 'deployment', json: ['wish', 'previous', 'strategy', 'report'], flags: ['cancelRequested'] }),
+    steps: new Records<Nouns['steps']>(db, { table: 'step', json: ['numbers'] }),
+    instances: new Records<Nouns['instances']>(db, { table: 'instance', key: 'name', flags: ['proven'] }),
+    oneOffs: new Records<Nouns['oneOffs']>(db, { table: 'one_off', json: ['command'], flags: ['cancelRequested'] }),
+    events: new Records<Nouns['events']>(db, { table: 'event', key: 'seq', json: ['data'] }),
+    tokens: new Records<Nouns['tokens']>(db, { table: 'token' }),
+    pushes: new Records<Nouns['pushes']>(db, { table: 'push', key: 'number' }),
+  }
+}
+
+function openTx(db: Db, events: Event[], clock: Clock): Tx {
+  const tables = nouns(db)
+  return {
+    ...tables,
+    record: async (event: NewEvent) => {
+      const last = await db.selectFrom('event').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1).executeTakeFirst()
+      const written = chain(event, { seq: Number(last?.['seq'] ?? 0) + 1, at: clock.now(), previousHash: String(last?.['hash'] ?? GENESIS) })
+      await tables.events.insert(written)
+      events.push(written)
+    },
+    nextEdgeGeneration: async () => {
+      const next = (await edgeGeneration(db)) + 1
+      await writeMeta(db, 'edge_generation', String(next))
+      return next
+    },
+    edgeGeneration: () => edgeGeneration(db),
+    removeDomain: async (host, path) => {
+      const result = await db.deleteFrom('domain').where('host', '=', host).where('path', '=', path).executeTakeFirst()
+      return Number(result.numDeletedRows) > 0
+    },
+    removePins: async (environmentId, pair) => {
+      let query = db.deleteFrom('pin').where('environment_id', '=', environmentId)
+      if (pair) query = query.where('artifact_id', '=', pair.artifactId).where('config_revision_id', '=', pair.configRevisionId)
+      await query.execute()
+    },
+    putSignInCode: async (hash, expiresAt) => {
+      await db.deleteFrom('sign_in_code').execute()
+      await db.insertInto('sign_in_code').values({ hash, expires_at: expiresAt, used_at: null }).execute()
+    },
+    useSignInCode: async (hash, now) => {
+      const result = await db
+        .updateTable('sign_in_code')
+        .set({ used_at: now })
+        .where('hash', '=', hash)
+        .where('used_at', 'is', null)
+        .where('expires_at', '>', now)
+        .executeTakeFirst()
+      return Number(result.numUpdatedRows) === 1
+    },
+  }
+}
+
+async function edgeGeneration(db: Db): Promise<number> {
+  return Number((await readMeta(db, 'edge_generation')) ?? 0)
+}
+
+async function eventsAfter(db: Db, after: { readonly scope: Scope; readonly seq: number; readonly limit: number }): Promise<Event[]> {
+  let query = db.selectFrom('event').selectAll().where('seq', '>', after.seq).orderBy('seq').limit(after.limit)
+  if (after.scope.projectId !== null) query = query.where('project_id', '=', after.scope.projectId)
+  return (await query.execute()).map((row) => ({
+    seq: Number(row['seq']),
+    at: Number(row['at']),
+    kind: String(row['kind']),
+    actor: String(row['actor']),
+    projectId: String(row['project_id']),
+    appId: textOrNull(row['app_id']),
+    environmentId: textOrNull(row['environment_id']),
+    subject: textOrNull(row['subject']),
+    data: JSON.parse(String(row['data'])),
+    previousHash: String(row['previous_hash']),
+    hash: String(row['hash']),
+  }))
+}
+
+function textOrNull(value: unknown): string | null {
+  return value === null || value === undefined ? null : String(value)
+}
