@@ -48,14 +48,16 @@ export function isBuildFinished(build: Build): boolean {
   return BUILD_TRANSITIONS[build.status].length === 0
 }
 
+/** Where a build goes and why, with what else changes on the way. */
+export interface BuildMove extends Partial<Pick<Build, 'message' | 'artifactId' | 'deploymentId' | 'startedAt' | 'finishedAt'>> {
+  readonly status: BuildStatus
+  readonly cause: BuildCause
+}
+
 /** The only writer of a build's status. Throws ConflictError `build.illegal_transition`. */
-export function moveBuild(
-  build: Build,
-  status: BuildStatus,
-  cause: BuildCause,
-  change: Partial<Pick<Build, 'message' | 'artifactId' | 'deploymentId' | 'startedAt' | 'finishedAt'>> = {},
-): Build {
+export function moveBuild(build: Build, move: BuildMove): Build {
   const allowed: readonly BuildStatus[] = BUILD_TRANSITIONS[build.status]
-  if (!allowed.includes(status)) throw new ConflictError('build.illegal_transition', `Build ${build.id} is ${build.status} and cannot become ${status}`)
-  return { ...build, ...change, status, cause }
+  if (!allowed.includes(move.status))
+    throw new ConflictError('build.illegal_transition', `Build ${build.id} is ${build.status} and cannot become ${move.status}`)
+  return { ...build, ...move }
 }

@@ -78,16 +78,17 @@ export function isDeploymentFinished(deployment: Pick<Deployment, 'status'>): bo
 
 type Changeable = 'message' | 'blocked' | 'report' | 'startedAt' | 'finishedAt'
 
+/** Where a deployment goes and why, with what else changes on the way. */
+export interface DeploymentMove extends Partial<Pick<Deployment, Changeable>> {
+  readonly status: DeploymentStatus
+  readonly cause: DeploymentCause
+}
+
 /** The only writer of a deployment's status. Throws ConflictError `deployment.illegal_transition`. */
-export function moveDeployment(
-  deployment: Deployment,
-  status: DeploymentStatus,
-  cause: DeploymentCause,
-  change: Partial<Pick<Deployment, Changeable>> = {},
-): Deployment {
+export function moveDeployment(deployment: Deployment, move: DeploymentMove): Deployment {
   const allowed: readonly DeploymentStatus[] = DEPLOYMENT_TRANSITIONS[deployment.status]
-  if (!allowed.includes(status)) {
-    throw new ConflictError('deployment.illegal_transition', `Deployment ${deployment.id} is ${deployment.status} and cannot become ${status}`)
+  if (!allowed.includes(move.status)) {
+    throw new ConflictError('deployment.illegal_transition', `Deployment ${deployment.id} is ${deployment.status} and cannot become ${move.status}`)
   }
-  return { ...deployment, ...change, status, cause }
+  return { ...deployment, ...move }
 }
