@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { Limits } from '../../core/artifact/artifact.ts'
 import type { ObservedInstance } from '../../core/instance/instance.ts'
 
@@ -91,4 +92,84 @@ export interface RuntimeInfo {
   readonly version: string
   /** For doctor: name, whether it is fine, a sentence with what to do. */
   readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly sentence: string }[]
+}
+
+/** What one runtime driver opens: a place for instances, and boxes for builds where the same system can give them. */
+export interface RuntimeParts {
+  readonly runtime: Runtime
+  /** null: builds are not possible here. */
+  readonly boxes: Boxes | null
+}
+
+/** A container for one piece of work: never a port, never a capability, never the engine's socket inside. */
+export interface BoxSpec {
+  readonly name: string
+  /** What it belongs to, e.g. a build id: `removeAll` finds it again after a crash of the server. */
+  readonly owner: string
+  /** Config digest or tag of an image that is there. */
+  readonly image: string
+  readonly command: readonly string[]
+  /** `700000:700000`; boxes that are only filled and committed leave it out. */
+  readonly user?: string
+  readonly workdir?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly limits: Limits
+  /** none: no network at all; build: the network of builds, where boxes do not reach each other. */
+  readonly network: 'none' | 'build'
+  /** Folders in memory, by path, in MB; they count as memory. */
+  readonly tmpfs?: Readonly<Record<string, number>>
+  /** Volumes of ours by path; made when they are not there. */
+  readonly volumes?: Readonly<Record<string, string>>
+}
+
+/** How a box ended. `oomKilled` is also set when only a child of its first process was killed. */
+export interface BoxEnd {
+  readonly status: number
+  readonly oomKilled: boolean
+}
+
+/** What an image made from a box says; what is left out stays as the box's image says. */
+export interface ImageConfig {
+  /** NAME:TAG, so that nobody's clean-up takes it for a leftover. */
+  readonly tag: string
+  readonly command?: readonly string[]
+  readonly workdir?: string
+  readonly user?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+/**
+ * Limited boxes and the images made from them: what builders need of an engine. Everything carries the labels of the
+ * installation. Errors are those of Runtime; deadlines too, except where a signal is asked for.
+ */
+export interface Boxes {
+  /** Config digest of an image of the engine by tag or digest; null when it is not there. Never pulls. */
+  findImage(reference: string): Promise<string | null>
+  /** Creates it, not started. A box of this name that is there already is replaced. */
+  create(spec: BoxSpec): Promise<void>
+  /** Unpacks a tar stream to a folder of the box that exists. The engine knows no limit: bound the stream. */
+  put(box: string, folder: string, tar: Readable): Promise<void>
+  /** Starts it; `line` gets each line of its output (cut at 16 KiB). Resolves at its end; an aborted signal kills it first. */
+  run(box: string, options: { readonly line: (text: string) => void; readonly signal: AbortSignal }): Promise<BoxEnd>
+  /** A tar stream of a file or folder of the box; NotFoundError `box.path_not_found`. */
+  get(box: string, path: string): Promise<Readable>
+  /** Makes an image of a box; gives its config digest. */
+  commit(box: string, config: ImageConfig): Promise<string>
+  /** Makes an image from a tar stream of a root file system; gives its config digest. */
+  importImage(rootfs: Readable, config: ImageConfig): Promise<string>
+  /** Kills and removes one box. */
+  remove(box: string): Promise<void>
+  /** Kills and removes every box of an owner. */
+  removeAll(owner: string): Promise<void>
+  /** Removes a volume of ours; of nothing is fine. */
+  removeVolume(name: string): Promise<void>
+  /** Pulls a tag; false when the registry does not have it or has not answered within `answerMs`. */
+  pull(reference: string, answerMs: number): Promise<boolean>
+  /** Another name for an image. */
+  tag(image: string, reference: string): Promise<void>
+  /** Pushes a tag to its registry. */
+  push(reference: string): Promise<void>
+  /** Free bytes where the engine keeps its data; null when that cannot be seen. */
+  freeBytes(): Promise<number | null>
 }

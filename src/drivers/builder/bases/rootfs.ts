@@ -1,0 +1,140 @@
+import { createReadStream } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { extract, type Headers, type Pack, pack } from 'tar-stream'
+import { codeOf, hasCode, messageOf, RejectedError, UnavailableError } from '../../../lib/errors.ts'
+import { readIfThere } from '../../../lib/files.ts'
+import { run } from '../../../lib/run.ts'
+import { distributionSources, downloadOptions } from './apt-sources.ts'
+import { APP_USER, APPLETS, LEFT_OUT, STEPS_PROGRAM } from './recipe.ts'
+
+const MAKE_MS = 10 * 60_000
+const PASSED_ON = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'SSL_CERT_FILE', 'TMPDIR']
+
+/** `bookworm`: the suite of this host, from os-release(5). */
+export async function suiteOfHost(): Promise<string> {
+  const text = (await readIfThere('/etc/os-release')) ?? ''
+  const suite = /^VERSION_CODENAME=["']?([a-z]+)/m.exec(text)?.[1]
+  if (!suite)
+    throw new RejectedError(
+      'bases.no_suite',
+      'Base images can only be made on Debian or Ubuntu: set a registry that has them (bases registry in the builder settings)',
+    )
+  return suite
+}
+
+/**
+ * Makes a root file system of Debian packages with the host's own apt sources, and gives it as a tar to `use`. Throws
+ * RejectedError `bases.mmdebstrap_missing`, UnavailableError `bases.failed`.
+ */
+export async function withRootfs<T>(packages: readonly string[], use: (tar: Readable) => Promise<T>): Promise<T> {
+  const suite = await suiteOfHost()
+  const folder = await mkdtemp(join(tmpdir(), 'lockgate-base-'))
+  try {
+    const file = join(folder, 'rootfs.tar')
+    await debootstrap(packages, suite, file)
+    const tar = pack()
+    const filled = refine(createReadStream(file), tar).catch((error: unknown) => tar.destroy(error instanceof Error ? error : new Error(messageOf(error))))
+    const result = await use(tar)
+    await filled
+    return result
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function debootstrap(packages: readonly string[], suite: string, file: string): Promise<void> {
+  const sources = distributionSources(await aptFiles(), suite)
+  if (sources.length === 0) throw new RejectedError('bases.no_sources', `No apt source of this host has the suite ${suite} with the component main`)
+  const dump = await run('apt-config', ['dump']).catch(() => ({ stdout: '' }))
+  const env = Object.fromEntries(PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
+  const options = downloadOptions(dump.stdout).map((line) => `--aptopt=${line}`)
+  try {
+    await run('mmdebstrap', ['--variant=extract', `--include=${packages.join(',')}`, ...options, suite, file, ...sources], {
+      env: { ...env, LC_ALL: 'C.UTF-8' },
+      timeoutMs: MAKE_MS,
+    })
+  } catch (error) {
+    if (error instanceof Error && hasCode(error.cause, 'ENOENT'))
+      throw new RejectedError(
+        'bases.mmdebstrap_missing',
+        'Base images are made with mmdebstrap, which is not installed: run "apt install mmdebstrap", or set a registry that has the images',
+        { cause: error },
+      )
+    throw new UnavailableError('bases.failed', `A base image could not be made from the host's apt sources (${codeOf(error)}): ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+async function aptFiles(): Promise<Readonly<Record<string, string>>> {
+  const folder = '/etc/apt/sources.list.d'
+  const names = await readdir(folder).catch(() => [])
+  const paths = ['/etc/apt/sources.list', ...names.filter((name) => /\.(list|sources)$/.test(name)).map((name) => join(folder, name))]
+  const files: Record<string, string> = {}
+  for (const path of paths) files[path] = await readFile(path, 'utf8').catch(() => '')
+  return files
+}
+
+/**
+ * Turns extracted packages, whose install scripts nobody ran, into a system: links for busybox, users, one file of
+ * certificates; without devices, setuid bits and what no program reads.
+ */
+async function refine(source: Readable, target: Pack): Promise<void> {
+  const names = new Set<string>()
+  const certificates: string[] = []
+  const entries = extract()
+  const fed = pipeline(source, entries)
+  for await (const entry of entries) {
+    const header = entry.header
+    const name = header.name.replace(/^\.?\/+/, '').replace(/\/$/, '')
+    const kept = name !== '' && !LEFT_OUT.test(name) && ['file', 'directory', 'symlink', 'link'].includes(header.type ?? '')
+    if (!kept) {
+      entry.resume()
+      continue
+    }
+    names.add(name)
+    const refined: Headers = { ...header, name, mode: (header.mode ?? 0o644) & 0o1777, uid: 0, gid: 0, uname: '', gname: '', pax: null }
+    if (header.type === 'link') refined.linkname = (header.linkname ?? '').replace(/^\.?\/+/, '')
+    if (header.type !== 'file') {
+      target.entry(refined)
+      entry.resume()
+    } else if (name.startsWith('usr/share/ca-certificates/') && name.endsWith('.crt')) {
+      const text = await textOf(entry)
+      certificates.push(text.trim())
+      target.entry(refined, text)
+    } else await pipeline(entry, target.entry(refined))
+  }
+  await fed
+  addSystem(target, names, certificates)
+  target.finalize()
+}
+
+function addSystem(target: Pack, names: ReadonlySet<string>, certificates: readonly string[]): void {
+  const folder = (name: string, mode: number, uid = 0): void => void target.entry({ name, type: 'directory', mode, uid, gid: uid })
+  const file = (name: string, text: string, mode = 0o644): void => void target.entry({ name, mode }, text)
+  for (const name of ['root', 'run', 'proc', 'sys', 'usr/local/bin', 'usr/local/lib']) folder(name, 0o755)
+  for (const name of ['tmp', 'var/tmp']) folder(name, 0o1777)
+  for (const name of ['app', 'cache']) folder(name, 0o755, APP_USER)
+  file('etc/passwd', `root:x:0:0:root:/root:/bin/sh\napp:x:${APP_USER}:${APP_USER}:app:/app:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n`)
+  file('etc/group', `root:x:0:\napp:x:${APP_USER}:\nnogroup:x:65534:\n`)
+  file('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n')
+  file('etc/ssl/certs/ca-certificates.crt', `${certificates.join('\n')}\n`)
+  file('usr/local/bin/lockgate-steps', STEPS_PROGRAM, 0o755)
+  const busybox = names.has('bin/busybox') ? 'bin/busybox' : 'usr/bin/busybox'
+  const home = busybox.slice(0, busybox.lastIndexOf('/'))
+  for (const applet of APPLETS)
+    if (!['bin', 'usr/bin'].some((path) => names.has(`${path}/${applet}`)))
+      target.entry({ name: `${home}/${applet}`, type: 'symlink', linkname: `/${busybox}` })
+  // Where the first line of scripts looks for it.
+  if (home === 'bin' && !names.has('usr/bin/env')) target.entry({ name: 'usr/bin/env', type: 'symlink', linkname: `/${busybox}` })
+}
+
+async function textOf(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks).toString('utf8')
+}

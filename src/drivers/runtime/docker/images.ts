@@ -1,0 +1,180 @@
+import { z } from 'zod'
+import { InvalidError, NotFoundError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
+import type { ImageFacts } from '../types.ts'
+import { type Call, type EngineClient, EngineRefusal } from './client.ts'
+import { LABEL } from './labels.ts'
+import { jsonLines } from './lines.ts'
+import { Image, Progress } from './schema.ts'
+
+const DIGEST = /^sha256:[0-9a-f]{64}$/
+const PULL_MS = 15 * 60_000
+// A registry that has not said one word in this time is not there.
+const ANSWER_MS = 60_000
+
+/** A reference as people write it, and as the engine's pull call wants it. */
+export interface Reference {
+  /** With the registry that is meant. */
+  readonly full: string
+  readonly name: string
+  /** A tag, or a manifest digest. */
+  readonly tag: string
+  readonly impliesDockerHub: boolean
+}
+
+/** Parses NAME, NAME:TAG or NAME@sha256:… (distribution's reference grammar, in short). Throws InvalidError `image.invalid_reference`. */
+export function parseReference(text: string): Reference {
+  const [, name = '', tag, digest] = /^([a-zA-Z0-9][a-zA-Z0-9.:_/-]*?)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(text) ?? []
+  const first = name.split('/')[0] ?? ''
+  const hasRegistry = name.includes('/') && (first.includes('.') || first.includes(':') || first === 'localhost')
+  const path = hasRegistry ? name.slice(first.length + 1) : name
+  if (text.length > 500 || !/^[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/.test(path))
+    throw new InvalidError(
+      'image.invalid_reference',
+      `"${text.slice(0, 200)}" does not name an image: write NAME:TAG, NAME@sha256:… or a config digest sha256:…`,
+    )
+  const full = hasRegistry ? name : path.includes('/') ? `docker.io/${path}` : `docker.io/library/${path}`
+  const version = digest ?? tag ?? 'latest'
+  return { full: `${full}${digest ? '@' : ':'}${version}`, name, tag: version, impliesDockerHub: !hasRegistry }
+}
+
+/** An image of the engine, or null. */
+export async function findImage(client: EngineClient, reference: string): Promise<Image | null> {
+  try {
+    return await client.json(Image, { path: `/images/${encodeURI(reference)}/json` })
+  } catch (error) {
+    if (error instanceof EngineRefusal && (error.status === 404 || error.status === 400)) return null
+    throw error
+  }
+}
+
+/**
+ * An image by tag, manifest digest or config digest, pulled when it is not there. Throws NotFoundError `image.not_found`,
+ * UnavailableError `image.registry_unreachable`, RejectedError `image.pull_failed`.
+ */
+export async function resolveImage(client: EngineClient, installation: string, text: string): Promise<ImageFacts> {
+  if (DIGEST.test(text)) {
+    const image = await findImage(client, text)
+    if (image) return factsOf(image)
+    throw new NotFoundError('image.not_found', `The engine has no image ${text}; only a name can be pulled: write NAME:TAG or NAME@sha256:…`)
+  }
+  const reference = parseReference(text)
+  const present = await findImage(client, text)
+  if (present) return factsOf(present)
+  await pullImage(client, reference)
+  const pulled = await findImage(client, text)
+  if (!pulled) throw new RejectedError('image.pull_failed', `${nameOf(reference)} was pulled, but the engine does not have it`)
+  await client.send({ method: 'POST', path: `/images/${pulled.Id}/tag`, query: pulledTag(installation, pulled.Id) })
+  return factsOf(pulled)
+}
+
+/** Pulls; a stream that answered 200 can still end in an error. `answerMs` bounds the registry's first word. */
+export async function pullImage(client: EngineClient, reference: Reference, answerMs: number = ANSWER_MS): Promise<void> {
+  const call: Call = { method: 'POST', path: '/images/create', query: { fromImage: reference.name, tag: reference.tag } }
+  try {
+    await followProgress(client, { ...call, timeoutMs: answerMs }, { answerMs, allMs: PULL_MS })
+  } catch (error) {
+    throw pullError(error, reference)
+  }
+}
+
+/** Follows a stream of progress to its end; gives the last status. Throws the engine's error as EngineRefusal. */
+export async function followProgress(client: EngineClient, call: Call, limits: { readonly answerMs: number; readonly allMs: number }): Promise<string> {
+  const late = new AbortController()
+  let timer = setTimeout(() => late.abort(), limits.answerMs)
+  let last = ''
+  try {
+    const stream = await client.stream({ ...call, signal: late.signal })
+    for await (const progress of jsonLines(stream, Progress)) {
+      if (last === '') {
+        clearTimeout(timer)
+        timer = setTimeout(() => late.abort(), limits.allMs)
+      }
+      if (progress.errorDetail || progress.error) throw new EngineRefusal(500, progress.errorDetail?.message ?? progress.error ?? 'unknown error')
+      last = progress.status ?? last
+    }
+    return last
+  } catch (error) {
+    if (!late.signal.aborted) throw error
+    throw new UnavailableError('image.registry_unreachable', `There was no answer within ${(last === '' ? limits.answerMs : limits.allMs) / 1000} s`, {
+      cause: error,
+    })
+  } finally {
+    clearTimeout(timer)
+    late.abort()
+  }
+}
+
+/**
+ * Removes an image if it is ours (made by a build, or pulled by us) and no container uses it: true when it is gone. One
+ * that somebody else brought into the engine stays.
+ */
+export async function removeImage(client: EngineClient, installation: string, digest: string): Promise<boolean> {
+  const image = await findImage(client, digest)
+  if (!image) return true
+  const pulled = `${pulledTag(installation, image.Id).repo}:${pulledTag(installation, image.Id).tag}`
+  const isOurs = image.RepoTags.includes(pulled) || image.RepoTags.some((tag) => tag.startsWith(`lockgate-${installation}/`))
+  if (!isOurs) return false
+  const users = await client.json(z.array(z.unknown()), {
+    path: '/containers/json',
+    query: { all: 'true', filters: JSON.stringify({ ancestor: [digest] }) },
+  })
+  if (users.length > 0) return false
+  // Our own name goes last: while it stands, the image is known as ours after a crash in between.
+  const tags = image.RepoTags.toSorted((a, b) => Number(a.startsWith('lockgate-')) - Number(b.startsWith('lockgate-')))
+  for (const name of [...tags, image.Id]) if (!(await removeName(client, name))) return false
+  return true
+}
+
+async function removeName(client: EngineClient, name: string): Promise<boolean> {
+  try {
+    await client.send({ method: 'DELETE', path: `/images/${encodeURI(name)}` })
+    return true
+  } catch (error) {
+    if (!(error instanceof EngineRefusal)) throw error
+    if (error.status === 404) return true
+    if (error.status === 409) return false
+    throw error
+  }
+}
+
+function pulledTag(installation: string, digest: string): { readonly repo: string; readonly tag: string } {
+  return { repo: `lockgate-${installation}/pulled`, tag: digest.replace('sha256:', '').slice(0, 24) }
+}
+
+function factsOf(image: Image): ImageFacts {
+  const ports = Object.keys(image.Config?.ExposedPorts ?? {}).filter((port) => port.endsWith('/tcp'))
+  return {
+    digest: image.Id,
+    ports: ports.map((port) => Number.parseInt(port, 10)).toSorted((a, b) => a - b),
+    sizeBytes: image.Size,
+    createdAt: Date.parse(image.Created) || 0,
+  }
+}
+
+function nameOf(reference: Reference): string {
+  return reference.impliesDockerHub ? `${reference.full} (a name without a registry means docker.io)` : reference.full
+}
+
+// The engine answers all of these with 404 or 500 and a text: matched here, next to the program whose text it is.
+const UNREACHABLE =
+  /dial tcp|no such host|i\/o timeout|connection refused|TLS handshake|x509|context deadline|request canceled|network is unreachable|EOF|proxyconnect|server misbehaving/i
+const MISSING = /manifest unknown|manifest for .* not found|not found|does not exist|pull access denied|no such image|name unknown|repository name not known/i
+
+function pullError(error: unknown, reference: Reference): unknown {
+  const name = nameOf(reference)
+  if (error instanceof UnavailableError && error.code === 'image.registry_unreachable')
+    return new UnavailableError(error.code, `The registry of ${name} did not answer: ${error.message}`, { cause: error })
+  if (!(error instanceof EngineRefusal)) return error
+  if (UNREACHABLE.test(error.message))
+    return new UnavailableError('image.registry_unreachable', `The registry of ${name} cannot be reached: ${error.message}`, { cause: error })
+  if (MISSING.test(error.message))
+    return new NotFoundError('image.not_found', `There is no image ${name}, or it may not be pulled: check the name and the tag (${error.message})`, {
+      cause: error,
+    })
+  return new RejectedError('image.pull_failed', `${name} could not be pulled: ${error.message}`, { cause: error })
+}
+
+/** Whether an image carries our installation's label. */
+export function isLabelled(image: Image, installation: string): boolean {
+  return image.Config?.Labels[LABEL.installation] === installation
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { ConflictError, NotFoundError } from '../../../lib/errors.ts'
+import type { Driver } from '../../driver.ts'
+import type { ImageFacts, Runtime, RuntimeParts } from '../types.ts'
+import { openBoxes } from './boxes.ts'
+import { EngineClient, EngineRefusal, translated } from './client.ts'
+import { ensureContainer, inspectOurs, type Place, removeContainer } from './containers.ts'
+import { watchContainers } from './events.ts'
+import { execIn } from './exec.ts'
+import { removeImage, resolveImage } from './images.ts'
+import { engineInfo } from './info.ts'
+import { listeningOf } from './listening.ts'
+import { readLogs } from './logs.ts'
+import { Networks } from './networks.ts'
+import { Observer } from './observe.ts'
+import { Config, type Inspected } from './schema.ts'
+
+const STOP_SLACK_MS = 10_000
+
+/** Docker Engine on this machine. Opening it does not ask the engine: it may come up after us. */
+export const docker: Driver<RuntimeParts, typeof Config, undefined> = {
+  name: 'docker',
+  Config,
+  create: async (config) => {
+    const client = new EngineClient(config.socket ?? process.env['DOCKER_HOST'] ?? '/var/run/docker.sock', config.timeoutMs)
+    const place = { client, installation: config.installation, networks: new Networks(client, config.installation) }
+    return { runtime: openRuntime(place, config), boxes: openBoxes(place) }
+  },
+}
+
+function openRuntime(place: Place, config: Config): Runtime {
+  const { client, installation, networks } = place
+  const observer = new Observer(place)
+  const there = async (name: string): Promise<Inspected> => {
+    const present = await inspectOurs(place, name)
+    if (!present) throw new NotFoundError('runtime.not_found', `There is no instance ${name} in the engine`)
+    return present
+  }
+  return {
+    observe: (environmentId) => translated('list containers', () => observer.observe(environmentId)),
+    ensure: (spec) => ensureContainer(place, spec),
+    start: (name) => translated(`start ${name}`, async () => client.send({ method: 'POST', path: `/containers/${(await there(name)).Id}/start` })),
+    stop: (name) =>
+      translated(
+        `stop ${name}`,
+        () => stopContainer(place, name),
+        () => undefined,
+      ),
+    remove: (name) =>
+      translated(`remove ${name}`, async () => {
+        const present = await inspectOurs(place, name)
+        if (present) await removeContainer(client, present.Id)
+      }),
+    removeNetwork: (environmentId) => translated('remove a network', () => networks.remove(environmentId)),
+    resolveImage: (reference): Promise<ImageFacts> => translated(`find image ${reference}`, () => resolveImage(client, installation, reference)),
+    removeImage: (digest) => translated(`remove image ${digest}`, () => removeImage(client, installation, digest)),
+    logs: async function* (name, options) {
+      const { Id } = await translated(`read the log of ${name}`, () => there(name))
+      yield* readLogs(client, Id, options)
+    },
+    exec: (name, command, timeoutMs) =>
+      translated(`run ${command[0]} in ${name}`, async () => {
+        try {
+          return await execIn(client, (await there(name)).Id, { command, timeoutMs })
+        } catch (error) {
+          if (error instanceof EngineRefusal && error.status === 409) throw new ConflictError('runtime.not_running', `${name} does not run`, { cause: error })
+          throw error
+        }
+      }),
+    listening: (name) =>
+      translated('look into an instance', async () => {
+        const { State } = await there(name)
+        return State.Pid > 0 ? listeningOf(State.Pid) : null
+      }),
+    watch: (signal) => watchContainers(client, installation, signal),
+    info: () => engineInfo(client, networks, config.instanceRange),
+  }
+}
+
+async function stopContainer(place: Place, name: string): Promise<void> {
+  const present = await inspectOurs(place, name)
+  if (!present) return
+  const graceMs = (present.Config.StopTimeout ?? 10) * 1000
+  await place.client.json(z.unknown(), { method: 'POST', path: `/containers/${present.Id}/stop`, timeoutMs: graceMs + STOP_SLACK_MS })
+}

@@ -1,0 +1,94 @@
+import { readFile } from 'node:fs/promises'
+import { networkInterfaces } from 'node:os'
+import { codeOf, messageOf } from '../../../lib/errors.ts'
+import { formatAddress, formatRange, overlaps, parseRange, type Range } from '../../../lib/ipv4.ts'
+import type { RuntimeInfo } from '../types.ts'
+import type { EngineClient } from './client.ts'
+import type { Networks } from './networks.ts'
+import { Network } from './schema.ts'
+
+type Check = RuntimeInfo['checks'][number]
+
+/** What doctor shows. Does not throw for an engine that does not answer: that is the first check. */
+export async function engineInfo(client: EngineClient, networks: Networks, instanceRange: string): Promise<RuntimeInfo> {
+  try {
+    const { version, info } = await client.connect()
+    await client.send({ path: '/_ping' })
+    const snapshotter = info.DriverStatus.some(([name]) => name === 'driver-type')
+    const checks: Check[] = [
+      { name: 'engine', ok: true, sentence: `Docker Engine ${version.Version} answers at ${client.socket} (API ${version.ApiVersion})` },
+      {
+        name: 'storage',
+        ok: info.Driver !== 'vfs',
+        sentence: `Images are kept by ${info.Driver}${snapshotter ? ' (containerd store: image ids are manifest digests)' : ''}${info.Driver === 'vfs' ? ', which copies every layer: use overlay2' : ''}`,
+      },
+      { name: 'cgroup', ok: true, sentence: `Limits are kept by cgroup v${info.CgroupVersion} (${info.CgroupDriver})` },
+      await bridgeCheck(client),
+      {
+        name: 'live-restore',
+        ok: true,
+        sentence: info.LiveRestoreEnabled
+          ? 'Instances stay up while the engine restarts (live-restore)'
+          : 'Instances stop when the engine restarts: set "live-restore": true in /etc/docker/daemon.json to keep them up',
+      },
+      rangeCheck(parseRange(instanceRange), await hostRoutes(), (await networks.ranges()).filter((range) => range.includes('.')).map(parseRange)),
+    ]
+    return { name: 'docker', version: version.Version, checks }
+  } catch (error) {
+    return { name: 'docker', version: 'unknown', checks: [{ name: 'engine', ok: false, sentence: `${messageOf(error)} (${codeOf(error)})` }] }
+  }
+}
+
+/** The gateway of a bridge is an address of this host, or the engine runs somewhere else (a VM, another network namespace). */
+async function bridgeCheck(client: EngineClient): Promise<Check> {
+  const name = 'bridges'
+  try {
+    const bridge = await client.json(Network, { path: '/networks/bridge' })
+    const gateway = bridge.IPAM?.Config?.[0]?.Gateway
+    const ours = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map((address) => address.address) ?? [])
+    if (!gateway || ours.includes(gateway)) return { name, ok: true, sentence: 'The host reaches the networks of the engine' }
+    return {
+      name,
+      ok: false,
+      sentence: `The engine's bridge ${gateway} is not on this host: run the server beside the engine, not in a container or VM of its own`,
+    }
+  } catch {
+    return { name, ok: true, sentence: 'The engine has no default bridge; networks of environments are made when they are needed' }
+  }
+}
+
+/** Whether the range instances get is free: routes of the host inside it that do not belong to networks of ours. */
+export function rangeCheck(wanted: Range, routes: readonly Range[], ours: readonly Range[]): Check {
+  const name = 'instance-range'
+  const clash = routes.find(
+    (route) => route.prefix > 0 && overlaps(route, wanted) && !ours.some((own) => own.first === route.first && own.prefix === route.prefix),
+  )
+  if (clash)
+    return {
+      name,
+      ok: false,
+      sentence: `The instance range ${formatRange(wanted)} clashes with the route ${formatRange(clash)} of this host: choose another range`,
+    }
+  return { name, ok: true, sentence: `The instance range ${formatRange(wanted)} is free on this host` }
+}
+
+/** IPv4 routes of the host, from /proc/net/route (little-endian hex). */
+async function hostRoutes(): Promise<Range[]> {
+  const text = await readFile('/proc/net/route', 'utf8').catch(() => '')
+  return parseRoutes(text)
+}
+
+export function parseRoutes(text: string): Range[] {
+  const routes: Range[] = []
+  for (const line of text.split('\n').slice(1)) {
+    const [, destination, , , , , , mask] = line.split('\t')
+    if (!destination || !mask) continue
+    const prefix = [...littleEndian(mask).toString(2)].filter((bit) => bit === '1').length
+    routes.push(parseRange(`${formatAddress(littleEndian(destination))}/${prefix}`))
+  }
+  return routes
+}
+
+function littleEndian(hex: string): number {
+  return Buffer.from(hex, 'hex').readUInt32LE()
+}
