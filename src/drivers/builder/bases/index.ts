@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { pack } from 'tar-stream'
 import { messageOf } from '../../../lib/errors.ts'
 import type { Log } from '../../../lib/log.ts'
+import { tarStream } from '../../../lib/tar.ts'
 import type { Boxes } from '../../runtime/types.ts'
 import { npmVersion, STATIC_SERVER, staticServerSource, withNodeFiles } from './node-files.ts'
 import { type BaseName, BUILD_PACKAGES, PACKAGES, type RecipeFacts, recipeTag } from './recipe.ts'
@@ -67,9 +67,8 @@ export class Bases {
       if (name === 'node') await withNodeFiles((tar) => boxes.put(box, '/', tar))
       if (name === 'node-build') await withRootfs(BUILD_PACKAGES, (tar) => boxes.put(box, '/', tar))
       if (name === 'static') {
-        const tar = pack()
-        tar.entry({ name: STATIC_SERVER.slice(1) }, await staticServerSource())
-        tar.finalize()
+        const source = await staticServerSource()
+        const tar = tarStream(async (target) => void target.entry({ name: STATIC_SERVER.slice(1) }, source))
         await boxes.put(box, '/', tar)
       }
       await boxes.commit(box, { tag, labels, command: name === 'static' ? ['node', STATIC_SERVER, '/app'] : ['sh'], env: NODE_ENV })

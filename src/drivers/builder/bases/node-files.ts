@@ -4,11 +4,10 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, extname, join, relative } from 'node:path'
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
-import { type Pack, pack } from 'tar-stream'
-import { messageOf } from '../../../lib/errors.ts'
+import type { Pack } from 'tar-stream'
 import { run } from '../../../lib/run.ts'
+import { addEntry, tarStream } from '../../../lib/tar.ts'
 
 const require = createRequire(import.meta.url)
 const NPM_FOLDER = 'usr/local/lib/node_modules/npm'
@@ -31,11 +30,7 @@ export async function withNodeFiles<T>(use: (tar: Readable) => Promise<T>): Prom
   const folder = await mkdtemp(join(tmpdir(), 'lockgate-node-'))
   try {
     const binary = await stripped(process.execPath, join(folder, 'node'))
-    const tar = pack()
-    const filled = fill(tar, binary).catch((error: unknown) => tar.destroy(error instanceof Error ? error : new Error(messageOf(error))))
-    const result = await use(tar)
-    await filled
-    return result
+    return await use(tarStream((tar) => fill(tar, binary)))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -46,12 +41,11 @@ async function fill(tar: Pack, binary: string): Promise<void> {
   const npm = dirname(require.resolve('npm/package.json'))
   for (const path of await filesBelow(npm)) await addFile(tar, path, `${NPM_FOLDER}/${relative(npm, path)}`)
   for (const name of ['npm', 'npx']) tar.entry({ name: `usr/local/bin/${name}`, type: 'symlink', linkname: `../lib/node_modules/npm/bin/${name}-cli.js` })
-  tar.finalize()
 }
 
 async function addFile(tar: Pack, path: string, name: string): Promise<void> {
   const { size, mode } = await stat(path)
-  await pipeline(createReadStream(path), tar.entry({ name, size, mode: mode & 0o111 ? 0o755 : 0o644 }))
+  await addEntry(tar, { name, size, mode: mode & 0o111 ? 0o755 : 0o644 }, createReadStream(path))
 }
 
 async function filesBelow(folder: string): Promise<string[]> {

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { extract, type Headers, type Pack, pack } from 'tar-stream'
+import { extract, type Header, type Pack } from 'tar-stream'
 import { codeOf, hasCode, messageOf, RejectedError, UnavailableError } from '../../../lib/errors.ts'
 import { readIfThere } from '../../../lib/files.ts'
 import { run } from '../../../lib/run.ts'
+import { addEntry, type Bytes, ownedBy, tarStream } from '../../../lib/tar.ts'
 import { distributionSources, downloadOptions } from './apt-sources.ts'
 import { APP_USER, APPLETS, LEFT_OUT, STEPS_PROGRAM } from './recipe.ts'
 
@@ -36,11 +37,7 @@ export async function withRootfs<T>(packages: readonly string[], use: (tar: Read
   try {
     const file = join(folder, 'rootfs.tar')
     await debootstrap(packages, suite, file)
-    const tar = pack()
-    const filled = refine(createReadStream(file), tar).catch((error: unknown) => tar.destroy(error instanceof Error ? error : new Error(messageOf(error))))
-    const result = await use(tar)
-    await filled
-    return result
+    return await use(tarStream((tar) => refine(createReadStream(file), tar)))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -97,7 +94,7 @@ async function refine(source: Readable, target: Pack): Promise<void> {
       continue
     }
     names.add(name)
-    const refined: Headers = { ...header, name, mode: (header.mode ?? 0o644) & 0o1777, uid: 0, gid: 0, uname: '', gname: '', pax: null }
+    const refined: Header = { ...header, name, mode: (header.mode ?? 0o644) & 0o1777, ...ownedBy(0) }
     if (header.type === 'link') refined.linkname = (header.linkname ?? '').replace(/^\.?\/+/, '')
     if (header.type !== 'file') {
       target.entry(refined)
@@ -106,16 +103,20 @@ async function refine(source: Readable, target: Pack): Promise<void> {
       const text = await textOf(entry)
       certificates.push(text.trim())
       target.entry(refined, text)
-    } else await pipeline(entry, target.entry(refined))
+    } else await addEntry(target, { ...refined, size: header.size ?? 0 }, entry)
   }
   await fed
   addSystem(target, names, certificates)
-  target.finalize()
 }
 
 function addSystem(target: Pack, names: ReadonlySet<string>, certificates: readonly string[]): void {
-  const folder = (name: string, mode: number, uid = 0): void => void target.entry({ name, type: 'directory', mode, uid, gid: uid })
-  const file = (name: string, text: string, mode = 0o644): void => void target.entry({ name, mode }, text)
+  const folder = (name: string, mode: number, uid = 0): void => {
+    if (!names.has(name)) target.entry({ name, type: 'directory', mode, ...ownedBy(uid) })
+  }
+  // The engine refuses a path that comes twice.
+  const file = (name: string, text: string, mode = 0o644): void => {
+    if (!names.has(name)) target.entry({ name, mode }, text)
+  }
   for (const name of ['root', 'run', 'proc', 'sys', 'usr/local/bin', 'usr/local/lib']) folder(name, 0o755)
   for (const name of ['tmp', 'var/tmp']) folder(name, 0o1777)
   for (const name of ['app', 'cache']) folder(name, 0o755, APP_USER)
@@ -133,8 +134,8 @@ function addSystem(target: Pack, names: ReadonlySet<string>, certificates: reado
   if (home === 'bin' && !names.has('usr/bin/env')) target.entry({ name: 'usr/bin/env', type: 'symlink', linkname: `/${busybox}` })
 }
 
-async function textOf(stream: Readable): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+async function textOf(stream: Bytes): Promise<string> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of stream) chunks.push(chunk as Uint8Array)
   return Buffer.concat(chunks).toString('utf8')
 }

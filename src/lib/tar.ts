@@ -1,0 +1,38 @@
+import { Readable } from 'node:stream'
+import { type Header, type Pack, pack } from 'tar-stream'
+import { messageOf } from './errors.ts'
+
+/** A stream of bytes as libraries type it: the entries of tar-stream are typed as anything. */
+export type Bytes = AsyncIterable<unknown>
+
+/** Writes an entry whose bytes come from a stream; resolves when the archive took all of them. */
+export function addEntry(tar: Pack, header: Partial<Header> & { readonly name: string; readonly size: number }, bytes: Bytes): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const sink = tar.entry(header as Header, (error) => (error ? reject(error) : resolve()))
+    void pour(bytes, sink).catch((error: unknown) => {
+      tar.destroy(error instanceof Error ? error : new Error(messageOf(error)))
+      reject(error)
+    })
+  })
+}
+
+/** A tar stream that `fill` writes to while it is read. A `fill` that throws breaks the stream off with its error. */
+export function tarStream(fill: (tar: Pack) => Promise<void>): Readable {
+  const tar = pack()
+  const filled = fill(tar).then(
+    () => tar.finalize(),
+    (error: unknown) => tar.destroy(error instanceof Error ? error : new Error(messageOf(error))),
+  )
+  void filled
+  return Readable.from(tar, { objectMode: false })
+}
+
+async function pour(bytes: Bytes, sink: NodeJS.WritableStream): Promise<void> {
+  for await (const chunk of bytes) if (!sink.write(chunk as Uint8Array)) await new Promise((resolve) => sink.once('drain', resolve))
+  sink.end()
+}
+
+/** Fields of an entry that belongs to a user: numbers above 262143 do not fit into tar's own field and need a pax record. */
+export function ownedBy(uid: number): Pick<Header, 'uid' | 'gid' | 'uname' | 'gname' | 'pax'> {
+  return { uid, gid: uid, uname: '', gname: '', pax: uid > 0o777777 ? { uid: String(uid), gid: String(uid) } : null }
+}
