@@ -5,14 +5,11 @@ import { messageOf } from './errors.ts'
 /** A stream of bytes as libraries type it: the entries of tar-stream are typed as anything. */
 export type Bytes = AsyncIterable<unknown>
 
-/** Writes an entry whose bytes come from a stream; resolves when the archive took all of them. */
+/** Writes an entry whose bytes come from a stream; resolves when the archive took all of them. After a failure the archive is of no use. */
 export function addEntry(tar: Pack, header: Partial<Header> & { readonly name: string; readonly size: number }, bytes: Bytes): Promise<void> {
   return new Promise((resolve, reject) => {
     const sink = tar.entry(header as Header, (error) => (error ? reject(error) : resolve()))
-    void pour(bytes, sink).catch((error: unknown) => {
-      tar.destroy(error instanceof Error ? error : new Error(messageOf(error)))
-      reject(error)
-    })
+    pour(bytes, sink).catch(reject)
   })
 }
 

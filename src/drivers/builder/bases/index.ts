@@ -27,19 +27,20 @@ export class Bases {
     this.#options = options
   }
 
-  /** The image's tag; it is there when this resolves. Throws what `withRootfs` throws. */
-  image(name: BaseName): Promise<string> {
+  /** The image's tag; it is there when this resolves. `note` is told when it takes a while. Throws what `withRootfs` throws. */
+  image(name: BaseName, note: (line: string) => void = () => undefined): Promise<string> {
     const known = this.#underWay.get(name)
     if (known) return known
-    const work = this.#image(name).finally(() => this.#underWay.delete(name))
+    const work = this.#image(name, note).finally(() => this.#underWay.delete(name))
     this.#underWay.set(name, work)
     return work
   }
 
-  async #image(name: BaseName): Promise<string> {
+  async #image(name: BaseName, note: (line: string) => void): Promise<string> {
     const { boxes, registry, log } = this.#options
     const tag = `lockgate/${name}:${recipeTag(name, await factsOfHost())}`
     if (await boxes.findImage(tag)) return tag
+    note(`Making the base image lockgate/${name}: once on this machine, about 20 s`)
     const startedAt = performance.now()
     const remote = registry === null ? null : `${registry}/${tag.slice('lockgate/'.length)}`
     if (remote !== null && (await boxes.pull(remote, REGISTRY_ANSWER_MS))) {

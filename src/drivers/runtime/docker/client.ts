@@ -1,7 +1,7 @@
 import { Agent } from 'node:http'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
-import { InvalidError, messageOf, NotFoundError, type PlatformError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
+import { InvalidError, messageOf, NotFoundError, PlatformError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
 import { Info, Version } from './schema.ts'
 
 // What we speak at most: the newest version of the Engine API these calls were tried with.
@@ -129,6 +129,8 @@ export class EngineClient {
       }
       modem.dial(options as unknown as Parameters<Modem['dial']>[0], (cause: unknown, answer: unknown) => {
         if (!cause) return finish(null, answer)
+        // Our own error broke the body off: it says more than that the request failed.
+        if (cause instanceof PlatformError) return finish(cause)
         const status = statusOf(cause)
         finish(status === null ? this.#unreachable(`gave no answer: ${messageOf(cause)}`, cause) : new EngineRefusal(status, reasonOf(cause)))
       })

@@ -1,0 +1,107 @@
+import { expect, test } from 'vitest'
+import { BuildFailure } from './build-failure.ts'
+import { type Checkout, detect, filesToRead } from './detect.ts'
+
+const MAKEFILE = 'APP := shop\n.PHONY: build test\nbuild: deps\n\ttar czf code.tar.gz .\ntest:\n\ttrue\nrun:\n\tnode server.js\n'
+
+function aCheckout(texts: Record<string, string>, build?: Checkout['build']): Checkout {
+  return { files: Object.keys(texts).toSorted(), texts, build }
+}
+
+function failure(checkout: Checkout): BuildFailure {
+  try {
+    detect(checkout)
+  } catch (error) {
+    if (error instanceof BuildFailure) return error
+    throw error
+  }
+  throw new Error('it was understood')
+}
+
+test('a Makefile with build and run that names code.tar.gz is built by make, before anything else', () => {
+  const detected = detect(aCheckout({ Makefile: MAKEFILE, 'package.json': '{}', 'index.html': '' }))
+
+  expect(detected).toMatchObject({ kind: 'makefile', hasTest: true })
+})
+
+test('a Makefile that is only for developers is passed over', () => {
+  const detected = detect(aCheckout({ Makefile: 'build:\n\tcc x.c\nrun:\n\t./x\n', 'index.html': '' }))
+
+  expect(detected.kind).toEqual('static')
+})
+
+test('a variable named build is no target', () => {
+  const checkout = aCheckout({ Makefile: 'build := code.tar.gz\nrun ::= 2\n' })
+
+  expect(failure(checkout).message).toContain('no target build and no target run')
+})
+
+test('a package.json with its lock is built by npm, and a plain start script is run without npm', () => {
+  const description = JSON.stringify({ scripts: { start: 'node --enable-source-maps dist/server.js', build: 'tsc' } })
+
+  const detected = detect(aCheckout({ 'package.json': description, 'package-lock.json': '{}' }))
+
+  expect(detected).toMatchObject({ kind: 'node', hasBuild: true, result: { command: ['node', '--enable-source-maps', 'dist/server.js'] } })
+})
+
+test.each([
+  [{ scripts: { start: 'NODE_ENV=x node server.js && echo done' } }, ['npm', 'start']],
+  [{ scripts: { start: 'node server.js', prestart: 'node migrate.js' } }, ['npm', 'start']],
+  [{ scripts: {} }, ['node', 'server.js']],
+  [{ main: './lib/main.js' }, ['node', 'server.js']],
+])('the program of %j is %j', (description, command) => {
+  const detected = detect(aCheckout({ 'package.json': JSON.stringify(description), 'package-lock.json': '{}', 'server.js': '', 'lib/main.js': '' }))
+
+  expect(detected).toMatchObject({ kind: 'node', result: { kind: 'command', command } })
+})
+
+test('main is run where there is neither a start script nor a server.js', () => {
+  const detected = detect(aCheckout({ 'package.json': '{"main":"./lib/main.js"}', 'package-lock.json': '{}', 'lib/main.js': '' }))
+
+  expect(detected).toMatchObject({ result: { command: ['node', 'lib/main.js'] } })
+})
+
+test('an npm build with a folder to publish is served as static files', () => {
+  const checkout = aCheckout({ 'package.json': '{"scripts":{"build":"vite build"}}', 'package-lock.json': '{}' }, { kind: 'auto', publish: 'dist' })
+
+  expect(detect(checkout)).toMatchObject({ kind: 'node', hasBuild: true, result: { kind: 'folder', folder: 'dist' } })
+})
+
+test('a missing lock file is refused with the command that makes one', () => {
+  const refused = failure(aCheckout({ 'package.json': '{"scripts":{"start":"node server.js"}}', 'yarn.lock': '' }))
+
+  expect(refused.code).toEqual('build.not_understood')
+  expect(refused.message).toContain('run "npm install" and commit the package-lock.json')
+  expect(refused.message).toContain('yarn.lock is there')
+})
+
+test('a package.json that is no JSON is named', () => {
+  expect(failure(aCheckout({ 'package.json': '{', 'package-lock.json': '' })).message).toContain('cannot be read as JSON')
+})
+
+test('an index.html is served as it is, also beside a package.json that starts nothing', () => {
+  expect(detect(aCheckout({ 'index.html': '' }))).toMatchObject({ kind: 'static', folder: '' })
+  expect(detect(aCheckout({ 'index.html': '', 'package.json': '{}' }))).toMatchObject({ kind: 'static', folder: '' })
+})
+
+test('a folder to publish is served when it is there', () => {
+  expect(detect(aCheckout({ 'public/index.html': '' }, { kind: 'auto', publish: 'public' }))).toMatchObject({ kind: 'static', folder: 'public' })
+})
+
+test('lockgate.yaml decides, and a kind that is not there is refused', () => {
+  const checkout = aCheckout({ Makefile: MAKEFILE, 'index.html': '' }, { kind: 'static' })
+
+  expect(detect(checkout).why).toMatch(/^lockgate.yaml says static/)
+  expect(failure(aCheckout({ 'index.html': '' }, { kind: 'node' })).message).toEqual('lockgate.yaml says build kind node, but there is no package.json')
+})
+
+test('what nobody understands names everything that was looked for', () => {
+  const { message } = failure(aCheckout({ 'main.cob': '', Dockerfile: 'FROM x' }))
+
+  expect(message).toContain('there is no Makefile; there is no package.json; there is no index.html')
+  expect(message).toContain('Dockerfile')
+})
+
+test('only the files that decide are asked for', () => {
+  expect(filesToRead(['Makefile', 'README.md', 'package.json', 'src/Makefile'])).toEqual(['Makefile', 'package.json'])
+})
