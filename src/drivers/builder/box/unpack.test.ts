@@ -66,7 +66,7 @@ test('files, folders and links inside come out below the folder, with plain mode
 
   const headers = await repacked(archive)
 
-  expect(headers.map(({ name, type, mode, pax, linkname }) => [name, type, mode, pax?.['uid'], linkname])).toEqual([
+  expect(headers.map(({ name, type, mode, pax, linkname }) => [name, type, mode, (pax as Record<string, string> | null)?.['uid'], linkname])).toEqual([
     ['app', 'directory', 0o755, '700000', null],
     ['app/bin', 'directory', 0o755, '700000', null],
     ['app/bin/run', 'file', 0o755, '700000', null],
