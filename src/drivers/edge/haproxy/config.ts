@@ -1,0 +1,205 @@
+// The text of haproxy.cfg and of its map files. Pure. Nothing a user wrote stands in the configuration: hostnames and paths
+// stand in a map as keys of a checked alphabet, page texts in a map as base64 of escaped HTML.
+import { createHash } from 'node:crypto'
+import { isIPv6 } from 'node:net'
+import { NO_PAGE, STATIC_PAGES, unavailablePage } from './pages.ts'
+import { namesOf } from './pool.ts'
+import { CLASSES, type Config, type Pool, type PoolBackend, type PoolClass } from './schema.ts'
+
+/** What the text depends on beside the configuration: facts of this machine. */
+export interface HostFacts {
+  readonly ipv6: boolean
+  /** The user the worker changes to, or null to stay who started it. */
+  readonly user: string | null
+}
+
+export interface ConfigInput {
+  readonly config: Config
+  readonly host: HostFacts
+  readonly pool: Pool
+}
+
+export const MAP_NAMES = ['routes', 'timeouts', 'pages', 'generation'] as const
+export type MapName = (typeof MAP_NAMES)[number]
+
+/** Where a free slot points to: nothing listens there. */
+export const PARKED = { address: '127.0.0.1', port: 1 } as const
+export const DEFAULT_TIMEOUT_MS = 60_000
+
+/** The path by which both the configuration and the runtime commands name a map. */
+export function mapPath(config: Config, name: MapName): string {
+  return `${config.directory}/maps/${name}.map`
+}
+
+export function configPath(config: Config): string {
+  return `${config.directory}/haproxy.cfg`
+}
+
+/** Every page file by its name in `pages/`. */
+export function pageFiles(config: Config): Readonly<Record<string, string>> {
+  const fragment = `%[var(txn.be),map_str(${mapPath(config, 'pages')},${pageValue(NO_PAGE)}),field(2,:),b64dec]`
+  return { ...STATIC_PAGES, '503.html': unavailablePage(fragment) }
+}
+
+/** `seconds:base64`: no space, no separator of the command line, and HTML that was escaped before. */
+export function pageValue(page: { readonly fragment: string; readonly retryAfterSeconds: number }): string {
+  return `${Math.max(1, Math.round(page.retryAfterSeconds))}:${Buffer.from(page.fragment).toString('base64')}`
+}
+
+/**
+ * What a running worker cannot be given at runtime, as a short hash: recipe, ports, pages and the number of backends. The
+ * worker shows it as its description; where it differs from this one, a reload is due.
+ */
+export function structureOf(input: ConfigInput): string {
+  const bare = sections({ ...input, pool: { counts: input.pool.counts, backends: {} } }, 'structure')
+  return createHash('sha256')
+    .update(bare)
+    .update(JSON.stringify(pageFiles(input.config)))
+    .digest('hex')
+    .slice(0, 16)
+}
+
+/** haproxy.cfg with the real address and state of every slot, so that a worker that starts from it is right at once. */
+export function configurationText(input: ConfigInput): string {
+  return sections(input, structureOf(input))
+}
+
+/** A map file: a key and a value on each line. */
+export function mapText(entries: ReadonlyMap<string, string>): string {
+  return [...entries].map(([key, value]) => `${key} ${value}\n`).join('')
+}
+
+function sections(input: ConfigInput, structure: string): string {
+  const parts = [global(input, structure), defaults(input.config), frontend(input), nowhere(input.config)]
+  for (const size of CLASSES) {
+    for (const name of namesOf(size, input.pool.counts[size.name] ?? 0)) parts.push(backend({ name, size, use: input.pool.backends[name] }))
+  }
+  return parts.join('\n')
+}
+
+function global({ config, host }: ConfigInput, structure: string): string {
+  // maxconn is not set: HAProxy derives it from its own `ulimit -n`, and refuses to start when a set one does not fit.
+  return `# Written by Lockgate. Changes here are lost.
+global
+  description lockgate-${structure}
+  nbthread ${config.threads}
+  fd-hard-limit 100000
+  stats socket ${config.directory}/admin.sock mode 600 level admin expose-fd listeners
+  hard-stop-after 1h
+${host.user ? `  user ${host.user}\n  group ${host.user}\n` : ''}${config.httpsPort ? '  ssl-default-bind-options ssl-min-ver TLSv1.2\n' : ''}${
+  config.accessLog === 'off' ? '' : `  log ${config.accessLog} len 8192 format raw local0 info\n`
+}`
+}
+
+function defaults(config: Config): string {
+  const pages = `${config.directory}/pages`
+  const html = 'content-type "text/html; charset=utf-8"'
+  const fixed = [400, 408, 502, 504].map((status) => `  http-error status ${status} ${html} file ${pages}/${status}.html hdr Cache-Control no-store\n`).join('')
+  const retryAfter = `%[var(txn.be),map_str(${mapPath(config, 'pages')},${NO_PAGE.retryAfterSeconds}),field(1,:)]`
+  return `defaults common
+  mode http
+  timeout connect 3s
+  timeout client 60s
+  timeout server ${DEFAULT_TIMEOUT_MS}
+  timeout queue 30s
+  timeout http-request 10s
+  timeout http-keep-alive 60s
+  timeout tunnel 24h
+  option http-keep-alive
+  option idle-close-on-response
+  option http-no-delay
+  option tcpka
+  option redispatch 1
+  retries 3
+  retry-on conn-failure
+  balance random(2)
+${fixed}  http-error status 503 ${html} lf-file ${pages}/503.html hdr Retry-After "${retryAfter}" hdr Cache-Control no-store
+
+defaults pool from common
+  http-request set-timeout server var(txn.be),map_str_int(${mapPath(config, 'timeouts')})
+`
+}
+
+function frontend({ config, host }: ConfigInput): string {
+  const routes = mapPath(config, 'routes')
+  const missing = 'if !{ var(txn.be) -m found }'
+  return `frontend edge from common
+${binds(config, host)}${accessLog(config)}  http-request set-var(txn.id) uuid()
+  http-request del-header X-Forwarded- -m beg
+  http-request del-header Forwarded
+  http-request add-header X-Forwarded-For %[src]
+  http-request add-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
+  http-request add-header X-Forwarded-Host %[req.hdr(host)]
+  http-request add-header X-Forwarded-Port %[dst_port]
+  http-request set-header X-Real-IP %[src]
+  http-request set-header X-Request-Id %[var(txn.id)]
+  http-after-response set-header X-Request-Id %[var(txn.id)]
+  # Longest prefix of host, path and "/": as it came, then normalised, then the wildcard one label up.
+  http-request set-var(txn.be) base,concat(/),map_beg(${routes})
+  http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.) ${missing}
+  http-request set-var-fmt(txn.key) "%[var(txn.host)]%[path]/" ${missing}
+  http-request set-var(txn.be) var(txn.key),map_beg(${routes}) ${missing}
+  http-request set-var-fmt(txn.key) "*.%[var(txn.host),field(2,.,0)]%[path]/" ${missing}
+  http-request set-var(txn.be) var(txn.key),map_beg(${routes}) ${missing}
+  http-request return status 404 content-type "text/html; charset=utf-8" file ${config.directory}/pages/404.html hdr Cache-Control no-store ${missing}
+  # A name without a backend is an environment without instances: it falls through to nowhere, whose 503 shows its page.
+  use_backend %[var(txn.be)]
+  default_backend nowhere
+`
+}
+
+function binds(config: Config, host: HostFacts): string {
+  const tls = config.certificates ? ` ssl crt ${config.certificates} alpn h2,http/1.1` : ''
+  const lines = (port: number, options: string): string => {
+    if (config.bind !== '*') return `  bind ${isIPv6(config.bind) ? `ipv6@${config.bind}` : config.bind}:${port}${options}\n`
+    return `  bind *:${port}${options}\n${host.ipv6 ? `  bind :::${port} v6only${options}\n` : ''}`
+  }
+  return lines(config.httpPort, '') + (config.httpsPort ? lines(config.httpsPort, tls) : '')
+}
+
+function accessLog(config: Config): string {
+  if (config.accessLog === 'off') return ''
+  const fields = [
+    '"at":"%[date(0,ms),ms_ltime(%Y-%m-%dT%H:%M:%S%z)]"',
+    '"id":"%[var(txn.id)]"',
+    '"client":"%ci"',
+    '"method":"%[capture.req.method,json(utf8s)]"',
+    '"host":"%[var(txn.seen),json(utf8s)]"',
+    '"target":"%[capture.req.uri,json(utf8s)]"',
+    '"status":%ST',
+    '"bytes":%B',
+    '"backend":"%b"',
+    '"slot":"%s"',
+    '"server":"%si:%sp"',
+    '"waitMs":%Tw',
+    '"connectMs":%Tc',
+    '"answerMs":%Tr',
+    '"totalMs":%Ta',
+    '"end":"%ts"',
+  ]
+  return `  option dontlognull
+  log global
+  log-format '{${fields.join(',')}}'
+  http-request set-var(txn.seen) req.hdr(host)
+`
+}
+
+function nowhere(config: Config): string {
+  // The rule makes HAProxy load generation.map; its value is read through the socket.
+  return `backend nowhere from common
+  http-request set-var(txn.generation) str(generation),map_str(${mapPath(config, 'generation')})
+`
+}
+
+function backend({ name, size, use }: { readonly name: string; readonly size: PoolClass; readonly use: PoolBackend | undefined }): string {
+  const lines = Array.from({ length: size.slots }, (_, index) => {
+    const slot = use?.slots[index]
+    if (!slot) return `  server s${index + 1} ${PARKED.address}:${PARKED.port} disabled\n`
+    const address = isIPv6(slot.address) ? `ipv6@${slot.address}` : slot.address
+    return `  server s${index + 1} ${address}:${slot.port}${slot.ready ? '' : ' disabled'}\n`
+  })
+  // The check only takes a slot out: so many successes in a row never come. Putting in is the control plane's.
+  return `backend ${name} from pool
+  default-server check inter 1s fall 2 rise 1000000000${size.protocol === 'h2c' ? ' proto h2' : ''}
+${lines.join('')}`
+}

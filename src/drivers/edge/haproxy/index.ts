@@ -1,0 +1,246 @@
+import type { RoutingTable } from '../../../core/route/route.ts'
+import { pause } from '../../../lib/clock.ts'
+import { RejectedError, UnavailableError } from '../../../lib/errors.ts'
+import type { Log } from '../../../lib/log.ts'
+import type { Driver } from '../../driver.ts'
+import type { Edge, EdgeInfo } from '../types.ts'
+import { type HostFacts, structureOf } from './config.ts'
+import { checkTable, desiredState } from './desired.ts'
+import { desiredOfOld } from './difference.ts'
+import { hostFacts, Mirror } from './mirror.ts'
+import { assign, atLeast, emptyPool, leaving, release, slotsOf, usage } from './pool.ts'
+import { Config, type Pool } from './schema.ts'
+import { MasterSocket } from './socket.ts'
+import { masterSocketPath, writeInitial } from './start.ts'
+import { Worker } from './worker.ts'
+
+export interface EdgeNeeds {
+  readonly log: Log
+}
+
+/** How long a new worker may take to start after a reload. */
+const RELOAD_DEADLINE_MS = 20_000
+
+/** HAProxy beside us on this machine. Opening it does not ask it: it may come up after us. */
+export const haproxy: Driver<Edge, typeof Config, EdgeNeeds> = {
+  name: 'haproxy',
+  Config,
+  create: async (config, needs) => {
+    await writeInitial(config)
+    return new HaproxyEdge({ config, log: needs.log, host: await hostFacts(config) })
+  },
+}
+
+interface EdgeParts {
+  readonly config: Config
+  readonly log: Log
+  readonly host: HostFacts
+}
+
+class HaproxyEdge implements Edge {
+  readonly #config: Config
+  readonly #log: Log
+  readonly #host: HostFacts
+  readonly #mirror: Mirror
+  readonly #socket: MasterSocket
+  /** The worker spoken to last: it remembers what it holds. */
+  #worker: Worker | null = null
+  /** The table confirmed last, by the worker that confirmed it. */
+  #served: { readonly pid: number; readonly text: string } | null = null
+  #pool: Pool | null = null
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(parts: EdgeParts) {
+    this.#config = parts.config
+    this.#log = parts.log
+    this.#host = parts.host
+    this.#mirror = new Mirror(parts.config, parts.host)
+    this.#socket = new MasterSocket(masterSocketPath(parts.config))
+  }
+
+  serve(table: RoutingTable): Promise<number> {
+    return this.#alone(() => this.#serve(table))
+  }
+
+  generation(): Promise<number | null> {
+    return this.#alone(async () => (await this.#current()).worker.generation())
+  }
+
+  inFlight(instances: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.#alone(() => this.#inFlight(instances))
+  }
+
+  takenOut(): Promise<readonly string[]> {
+    return this.#alone(async () => {
+      const used = Object.entries((await this.#loadPool()).backends).filter(([, { retired }]) => !retired)
+      const down = await (await this.#current()).worker.takenOut(used.map(([name]) => name))
+      return used.flatMap(([name, { slots }]) => slots.flatMap((slot, index) => (slot?.ready && down.has(serverName(name, index)) ? [slot.instance] : [])))
+    })
+  }
+
+  cut(instance: string): Promise<number> {
+    return this.#alone(async () => {
+      const count = (await this.#inFlight([instance])).get(instance) ?? 0
+      const servers = slotsOf(await this.#loadPool(), instance).map(({ backend, slot }) => serverName(backend, slot))
+      for (const worker of await this.#everyWorker()) await worker.shutSessions(servers)
+      return count
+    })
+  }
+
+  info(): Promise<EdgeInfo> {
+    return this.#alone(() => this.#info())
+  }
+
+  async #serve(table: RoutingTable): Promise<number> {
+    checkTable(table)
+    const text = JSON.stringify(table)
+    const before = await this.#loadPool()
+    const { worker } = await this.#current()
+    if (this.#served?.pid === worker.pid && this.#served.text === text && leaving(before).length === 0) {
+      if ((await worker.generation()) === table.generation) return table.generation
+    }
+    this.#served = null
+    const pool = assign(atLeast(before, this.#config.pool), table.arms)
+    const pid = await this.#bring(table, pool)
+    // The table is served; what cannot be freed now is freed another time.
+    await this.#tidy(table).catch((error: unknown) => this.#log.warn('slots of the edge were not freed', { error }))
+    this.#served = { pid, text }
+    return (await this.#workerOf(pid).generation()) ?? table.generation
+  }
+
+  /** Mirror first, then the running workers, by a reload only where the structure differs. Gives the worker's pid. */
+  async #bring(table: RoutingTable, pool: Pool): Promise<number> {
+    const desired = desiredState(table, pool)
+    const structure = structureOf({ config: this.#config, host: this.#host, pool })
+    const { worker } = await this.#current()
+    const reload = (await worker.structure()) !== structure
+    await this.#mirror.write(pool, desired.maps, reload)
+    this.#pool = pool
+    if (reload) await this.#reload(worker.pid, structure)
+    const { worker: serving, old } = await this.#current()
+    await serving.sync(desired)
+    for (const pid of old) await this.#syncOld(pid, desired)
+    return serving.pid
+  }
+
+  /** An old worker is helped as far as it can be: it takes no new connections, and its requests are counted either way. */
+  async #syncOld(pid: number, desired: ReturnType<typeof desiredState>): Promise<void> {
+    try {
+      const worker = new Worker({ socket: this.#socket, config: this.#config, pid })
+      await worker.sync(desiredOfOld(await worker.view(), desired))
+    } catch (error) {
+      this.#log.warn('an old worker of the edge did not take a change', { pid, error })
+    }
+  }
+
+  /** Frees slots that nobody uses any more. What is still in flight is left for the next time. */
+  async #tidy(table: RoutingTable): Promise<void> {
+    const pool = await this.#loadPool()
+    const backends = leaving(pool)
+    if (backends.length === 0) return
+    const loads = await Promise.all((await this.#everyWorker()).map((worker) => worker.load(backends)))
+    const freed = release(pool, (backend, slot) => loads.some((load) => (load.get(serverName(backend, slot)) ?? 0) > 0))
+    if (JSON.stringify(freed) !== JSON.stringify(pool)) await this.#bring(table, freed)
+  }
+
+  async #inFlight(instances: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const pool = await this.#loadPool()
+    const slots = new Map(instances.map((instance) => [instance, slotsOf(pool, instance)]))
+    const backends = [...new Set([...slots.values()].flat().map(({ backend }) => backend))]
+    const loads = await Promise.all((await this.#everyWorker()).map((worker) => worker.load(backends)))
+    const count = (backend: string, slot: number): number => loads.reduce((sum, load) => sum + (load.get(serverName(backend, slot)) ?? 0), 0)
+    return new Map(instances.map((instance) => [instance, (slots.get(instance) ?? []).reduce((sum, { backend, slot }) => sum + count(backend, slot), 0)]))
+  }
+
+  async #info(): Promise<EdgeInfo> {
+    const writable = await this.#mirror.isWritable()
+    const pool = await this.#loadPool()
+    const workers = await this.#socket.workers().catch(() => null)
+    const generation = workers?.current ? await this.#workerOf(workers.current).generation() : null
+    const inUse = usage(pool).filter(({ count }) => count > 0)
+    return {
+      name: 'haproxy',
+      version: workers?.version ?? 'unknown',
+      generation,
+      checks: [
+        {
+          name: 'process',
+          ok: workers?.current !== null && workers !== null,
+          sentence: workers
+            ? `HAProxy ${workers.version} answers on ${masterSocketPath(this.#config)}`
+            : `HAProxy does not answer on ${masterSocketPath(this.#config)}: start it`,
+        },
+        {
+          name: 'workers',
+          ok: workers?.current !== null && workers !== null,
+          sentence: `${workers?.current ? 1 : 0} worker serves, ${workers?.old.length ?? 0} from before a reload still finish requests`,
+        },
+        ...inUse.map(({ size, count, free }) => ({
+          name: `pool ${size.name}`,
+          ok: free > 0,
+          sentence: `${count - free} of ${count} backends of ${size.slots} slots (${size.protocol}) are in use`,
+        })),
+        {
+          name: 'mirror',
+          ok: writable,
+          sentence: writable
+            ? `${this.#config.directory} is writable`
+            : `${this.#config.directory} is not writable: correct its rights, or a crash of HAProxy brings back old routes`,
+        },
+      ],
+    }
+  }
+
+  async #reload(before: number, structure: string): Promise<void> {
+    this.#log.info('the edge hands over to a new worker', { before, structure })
+    await this.#socket.reload()
+    const started = performance.now()
+    while (performance.now() - started < RELOAD_DEADLINE_MS) {
+      // The master starts itself anew: for some milliseconds its socket refuses.
+      const workers = await this.#socket.workers().catch(() => null)
+      if (workers?.current && workers.current !== before) {
+        const found = await this.#workerOf(workers.current)
+          .structure()
+          .catch(() => null)
+        if (found === structure) return
+      }
+      await pause(20)
+    }
+    throw new RejectedError(
+      'edge.refused',
+      `HAProxy did not start a worker with the new configuration in ${RELOAD_DEADLINE_MS / 1000} s. Its own log says why.`,
+    )
+  }
+
+  async #current(): Promise<{ readonly worker: Worker; readonly old: readonly number[] }> {
+    const { current, old } = await this.#socket.workers()
+    if (current === null) throw new UnavailableError('edge.unreachable', 'HAProxy has no worker that serves. Its own log says why.')
+    return { worker: this.#workerOf(current), old }
+  }
+
+  async #everyWorker(): Promise<readonly Worker[]> {
+    const { worker, old } = await this.#current()
+    return [worker, ...old.map((pid) => new Worker({ socket: this.#socket, config: this.#config, pid }))]
+  }
+
+  #workerOf(pid: number): Worker {
+    if (this.#worker?.pid !== pid) this.#worker = new Worker({ socket: this.#socket, config: this.#config, pid })
+    return this.#worker
+  }
+
+  async #loadPool(): Promise<Pool> {
+    this.#pool ??= (await this.#mirror.readPool()) ?? emptyPool(this.#config.pool)
+    return this.#pool
+  }
+
+  /** One operation after another: a count must not fall between a reload and its confirmation. */
+  #alone<T>(operation: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(operation)
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+}
+
+function serverName(backend: string, slot: number): string {
+  return `${backend}/s${slot + 1}`
+}

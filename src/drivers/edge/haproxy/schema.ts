@@ -1,0 +1,97 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import type { Protocol } from '../../../core/artifact/artifact.ts'
+
+/** A path that can stand unquoted in HAProxy's configuration and on its command line. */
+const SafePath = z.string().regex(/^\/[A-Za-z0-9._/-]+$/, 'is an absolute path of letters, digits, ".", "_", "-" and "/"')
+const Port = z.number().int().min(1).max(65_535)
+const Count = z.number().int().min(0).max(10_000)
+
+export const Config = z
+  .object({
+    directory: SafePath.describe('Folder of the edge: haproxy.cfg, maps, pages, state and sockets. Only this edge uses it'),
+    httpPort: Port.describe('Port for HTTP'),
+    httpsPort: Port.optional().describe('Port for HTTPS; needs certificates'),
+    certificates: SafePath.optional().describe('PEM file (certificate chain and key), or a folder of such files'),
+    bind: z
+      .string()
+      .refine((value) => value === '*' || isIP(value) !== 0, 'is * or an IP address')
+      .default('*')
+      .describe('Address to listen on; * is every address, IPv4 and where there is one IPv6'),
+    threads: z.number().int().min(1).max(64).default(1).describe('Threads of HAProxy; keep 1 before version 3.0'),
+    pool: z
+      .object({
+        http: z.object({ 8: Count.default(48), 32: Count.default(8), 128: Count.default(2) }).prefault({}),
+        h2c: z.object({ 8: Count.default(8), 32: Count.default(2), 128: Count.default(0) }).prefault({}),
+      })
+      .prefault({})
+      .describe('Backends to start with, by protocol and number of slots; the pool grows by itself'),
+    accessLog: z
+      .union([z.literal('off'), SafePath])
+      .default('off')
+      .describe('Unix datagram socket for JSON access log lines, or off'),
+    user: z
+      .string()
+      .regex(/^[a-z_][a-z0-9_-]{0,31}$/)
+      .optional()
+      .describe('User and group the worker changes to when it is started as root; default: haproxy where that user exists'),
+    program: z
+      .string()
+      .regex(/^[A-Za-z0-9._/-]+$/)
+      .default('haproxy')
+      .describe('The HAProxy program, 2.6 or newer'),
+  })
+  .refine((config) => (config.httpsPort === undefined) === (config.certificates === undefined), {
+    path: ['certificates'],
+    message: 'httpsPort and certificates are set together',
+  })
+export type Config = z.infer<typeof Config>
+
+/** A size class of the pool. `name` begins the names of its backends: `p8_000`. */
+export interface PoolClass {
+  readonly name: string
+  readonly protocol: Protocol
+  readonly slots: number
+}
+
+/** Smallest first within a protocol. */
+export const CLASSES: readonly PoolClass[] = [
+  { name: 'p8', protocol: 'http', slots: 8 },
+  { name: 'p32', protocol: 'http', slots: 32 },
+  { name: 'p128', protocol: 'http', slots: 128 },
+  { name: 'h8', protocol: 'h2c', slots: 8 },
+  { name: 'h32', protocol: 'h2c', slots: 32 },
+  { name: 'h128', protocol: 'h2c', slots: 128 },
+]
+
+/** One server line of a backend that is in use. */
+const Slot = z.object({
+  instance: z.string(),
+  address: z.string(),
+  port: z.number(),
+  /** Takes new requests. */
+  ready: z.boolean(),
+  /** No longer in the table; named until nothing is in flight to it. */
+  leaving: z.boolean(),
+})
+export type Slot = Readonly<z.infer<typeof Slot>>
+
+const PoolBackend = z.object({
+  arm: z.string(),
+  /** No route leads here any more; freed when every slot is. */
+  retired: z.boolean(),
+  slots: z.array(Slot.nullable()),
+})
+export interface PoolBackend {
+  readonly arm: string
+  readonly retired: boolean
+  readonly slots: readonly (Slot | null)[]
+}
+
+/** What state.json holds: backends by class name, and who has which slot. */
+export const Pool = z.object({ counts: z.record(z.string(), z.number()), backends: z.record(z.string(), PoolBackend) })
+export interface Pool {
+  readonly counts: Readonly<Record<string, number>>
+  /** Only those in use, by name. */
+  readonly backends: Readonly<Record<string, PoolBackend>>
+}

@@ -1,0 +1,24 @@
+// Starting HAProxy is the same everywhere: by systemd, by a supervisor of ours, in a test.
+import { configPath } from './config.ts'
+import { hostFacts, Mirror } from './mirror.ts'
+import { emptyPool } from './pool.ts'
+import type { Config } from './schema.ts'
+
+/** The master's socket, which is also how we reach the workers. */
+export function masterSocketPath(config: Config): string {
+  return `${config.directory}/master.sock`
+}
+
+/**
+ * The arguments HAProxy is started with. The keeper starts it again whenever it ends, and never passes it signals of its
+ * own but SIGTERM to end it and SIGUSR1 to end it after the last request.
+ */
+export function haproxyArguments(config: Config): readonly string[] {
+  return ['-W', '-S', `${masterSocketPath(config)},mode,600`, '-f', configPath(config)]
+}
+
+/** Writes a first valid configuration where there is none; what is there stays. Call it before HAProxy is started. */
+export async function writeInitial(config: Config): Promise<void> {
+  const mirror = new Mirror(config, await hostFacts(config))
+  await mirror.prepare((await mirror.readPool()) ?? emptyPool(config.pool))
+}

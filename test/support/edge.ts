@@ -1,0 +1,86 @@
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import type { Protocol } from '../../src/core/artifact/artifact.ts'
+import type { RouteTarget, RoutingTable, StatePage } from '../../src/core/route/route.ts'
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+/** One request on a connection of its own. */
+export function ask(
+  port: number,
+  host: string,
+  options: { readonly path?: string; readonly headers?: Readonly<Record<string, string>> } = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ host: '127.0.0.1', port, path: options.path ?? '/', agent: false, headers: { host, ...options.headers } })
+    request.on('error', reject)
+    request.on('response', (response) => {
+      let body = ''
+      response.setEncoding('utf8')
+      response.on('data', (text: string) => {
+        body += text
+      })
+      response.on('error', reject)
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
+    })
+    request.end()
+  })
+}
+
+/** How many milliseconds each of five server-sent events was under way. */
+export function eventDelays(port: number, host: string): Promise<readonly number[]> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ host: '127.0.0.1', port, path: '/sse?events=5&ms=100', agent: false, headers: { host } })
+    request.on('error', reject)
+    request.on('response', (response) => {
+      const delays: number[] = []
+      response.setEncoding('utf8')
+      response.on('data', (text: string) => {
+        for (const match of text.matchAll(/data: \d+ (\d+)/g)) delays.push(Date.now() - Number(match[1]))
+      })
+      response.on('end', () => resolve(delays))
+    })
+    request.end()
+  })
+}
+
+export interface Served {
+  readonly hosts: readonly string[]
+  /** Default `e-<first host>/blue`. */
+  readonly arm?: string
+  readonly targets: readonly RouteTarget[]
+  readonly protocol?: Protocol
+  readonly title?: string
+  readonly page?: StatePage
+  readonly requestTimeoutMs?: number
+  /** Further arms of the environment, to which no route leads. */
+  readonly others?: Readonly<Record<string, readonly RouteTarget[]>>
+}
+
+export const RUNNING: StatePage = { state: 'starting', sentence: 'It will be there in a moment.', retryAfterSeconds: 3 }
+
+/** A routing table in few words; a host may carry a path: `shop.test/api`. */
+export function aTable(generation: number, served: readonly Served[]): RoutingTable {
+  const named = served.map((entry) => ({ ...entry, arm: entry.arm ?? `e-${entry.hosts[0]}/blue` }))
+  const routes = named.flatMap(({ hosts, arm }) =>
+    hosts.map((text) => {
+      const slash = text.indexOf('/')
+      return slash < 0 ? { host: text, path: '/', stable: arm } : { host: text.slice(0, slash), path: text.slice(slash), stable: arm }
+    }),
+  )
+  const arms = named.flatMap((entry) => [
+    { id: entry.arm, protocol: entry.protocol ?? 'http', targets: entry.targets },
+    ...Object.entries(entry.others ?? {}).map(([id, targets]) => ({ id, protocol: entry.protocol ?? 'http', targets })),
+  ])
+  const traffic = (entry: Served) => ({ title: entry.title ?? 'shop', page: entry.page ?? RUNNING, requestTimeoutMs: entry.requestTimeoutMs ?? 60_000 })
+  const environments = Object.fromEntries(named.flatMap((entry) => [entry.arm, ...Object.keys(entry.others ?? {})].map((arm) => [arm, traffic(entry)])))
+  return { generation, routes, arms, environments }
+}
+
+/** An app server as a target. */
+export function target(app: { readonly name: string; readonly port: number }, ready = true): RouteTarget {
+  return { instance: app.name, address: '127.0.0.1', port: app.port, ready }
+}
