@@ -8,18 +8,19 @@ const port = Number(process.env.PORT ?? 8080)
 
 const server = createServer((request, response) => {
   const path = (request.url ?? '/').split('?')[0]
-  if (path === '/up') return answer(response, 200, 'text/plain', 'up\n')
-  if (path !== '/') return answer(response, 404, 'text/plain', 'Not found\n')
+  if (path === '/up') return answer(response, 200, 'up\n')
+  if (path !== '/') return answer(response, 404, 'Not found\n')
   const facts = {
     Release: process.env.LOCKGATE_RELEASE ?? 'none',
     Host: hostname(),
     Port: String(port),
     Up: ms(Math.round(process.uptime() * 1000), { long: true }),
   }
-  answer(response, 200, 'text/html', page(process.env.GREETING ?? 'Hello from Node', facts))
+  answer(response, 200, page(process.env.GREETING ?? 'Hello from Node', facts))
 })
 
-function answer(response, status, type, body) {
+function answer(response, status, body) {
+  const type = body.startsWith('<') ? 'text/html' : 'text/plain'
   response.writeHead(status, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-store' })
   response.end(body)
 }

@@ -200,9 +200,12 @@ async function importRootfs(place: Place, rootfs: Readable, config: ImageConfig)
   return image.Id
 }
 
-/** Containers inherit labels of their image: what a box carried is said anew, so that nothing made of it is taken for a box. */
+/**
+ * A container inherits the labels of its image, and an image those of the box it was made of: they are emptied, so that a
+ * container somebody starts by hand from an image of ours is never taken for one of ours.
+ */
 function imageLabels(installation: string, config: ImageConfig): Readonly<Record<string, string>> {
-  return { [LABEL.installation]: installation, [LABEL.kind]: 'image', [LABEL.owner]: '', ...config.labels }
+  return { [LABEL.installation]: '', [LABEL.kind]: '', [LABEL.owner]: '', [LABEL.image]: installation, ...config.labels }
 }
 
 async function pulls(place: Place, text: string, answerMs: number): Promise<boolean> {

@@ -12,7 +12,8 @@ import { EngineEvent } from './schema.ts'
 export async function wasOutOfMemory(client: EngineClient, id: string, sinceMs: number): Promise<boolean> {
   const query = {
     since: String(Math.floor(sinceMs / 1000)),
-    until: String(Math.ceil(Date.now() / 1000) + 1),
+    // Now, not later: the engine keeps the answer open until then.
+    until: (Date.now() / 1000).toFixed(3),
     filters: JSON.stringify({ type: ['container'], container: [id], event: ['oom'] }),
   }
   const stop = AbortSignal.timeout(5_000)

@@ -35,6 +35,9 @@ export async function execIn(
     }
   } catch (error) {
     if (!deadline.aborted) throw error
+  }
+  // A stream that is cut off ends as if all had been said.
+  if (deadline.aborted) {
     await end(client, Id)
     throw new TimeoutError('runtime.exec_timed_out', `${options.command[0]} did not end within ${options.timeoutMs} ms`)
   }

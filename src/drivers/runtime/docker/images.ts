@@ -2,7 +2,6 @@ import { z } from 'zod'
 import { InvalidError, NotFoundError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
 import type { ImageFacts } from '../types.ts'
 import { type Call, type EngineClient, EngineRefusal } from './client.ts'
-import { LABEL } from './labels.ts'
 import { jsonLines } from './lines.ts'
 import { Image, Progress } from './schema.ts'
 
@@ -172,9 +171,4 @@ function pullError(error: unknown, reference: Reference): unknown {
       cause: error,
     })
   return new RejectedError('image.pull_failed', `${name} could not be pulled: ${error.message}`, { cause: error })
-}
-
-/** Whether an image carries our installation's label. */
-export function isLabelled(image: Image, installation: string): boolean {
-  return image.Config?.Labels[LABEL.installation] === installation
 }

@@ -10,6 +10,7 @@ export const LABEL = {
   key: 'lockgate.key',
   address: 'lockgate.address',
   owner: 'lockgate.owner',
+  image: 'lockgate.image',
 } as const
 
 export type Labels = Readonly<Record<string, string>>

@@ -18,6 +18,7 @@ export async function* readLogs(client: EngineClient, id: string, options: LogOp
     // A frame is a line, or 16 KiB of a longer one.
     for await (const { stream: name, bytes } of frames(stream)) {
       const line = parseLine(bytes.toString('utf8'))
+      if (options.signal.aborted) return
       if (line.at >= options.sinceMs) yield { stream: name, ...line }
     }
   } catch (cause) {

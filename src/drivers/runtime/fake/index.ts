@@ -128,7 +128,10 @@ async function* readLines(
   for (;;) {
     // Old lines are thrown away at the front: the last one that was given is found again, not counted.
     const fresh = instance.lines.slice(last === undefined ? 0 : instance.lines.indexOf(last) + 1)
-    for (const line of fresh) if (line.at >= options.sinceMs) yield line
+    for (const line of fresh) {
+      if (options.signal.aborted) return
+      if (line.at >= options.sinceMs) yield line
+    }
     last = fresh.at(-1) ?? last
     if (!options.follow || instance.state === 'exited' || options.signal.aborted) return
     await nextChange(watchers, options.signal, 50)

@@ -1,0 +1,184 @@
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { testImage } from '../../../../test/support/images.ts'
+import { randomWord } from '../../../lib/ids.ts'
+import { run } from '../../../lib/run.ts'
+import { runtimeContract } from '../contract.ts'
+import type { Boxes, InstanceSpec, Runtime, RuntimeParts } from '../types.ts'
+import { docker } from './index.ts'
+
+const installation = `t${randomWord(8)}`
+// 10.214/16 cut by the clock: two runs side by side do not want the same range.
+const network = `10.214.${Math.floor(Math.random() * 256)}.0`
+let parts: RuntimeParts
+let boxes: Boxes
+let runtime: Runtime
+let deaf: Server
+const deafSocket = join(tmpdir(), `lockgate-deaf-${randomWord(8)}.sock`)
+
+async function opened(socket?: string): Promise<RuntimeParts> {
+  return docker.create(
+    docker.Config.parse({ installation, instanceRange: '10.214.0.0/16', timeoutMs: socket ? 300 : 30_000, ...(socket ? { socket } : {}) }),
+    undefined,
+  )
+}
+
+beforeAll(async () => {
+  parts = await opened()
+  runtime = parts.runtime
+  if (!parts.boxes) throw new Error('no boxes')
+  boxes = parts.boxes
+  // Accepts, and never says a word.
+  deaf = createServer(() => undefined).listen(deafSocket)
+})
+
+afterAll(async () => {
+  deaf.close()
+  for (const { name } of await runtime.observe()) await runtime.remove(name)
+})
+
+runtimeContract(async () => ({
+  runtime,
+  unreachable: (await opened(deafSocket)).runtime,
+  images: {
+    good: await testImage(boxes, 'hello'),
+    other: await testImage(boxes, 'hello', '2'),
+    stubborn: await testImage(boxes, 'stubborn'),
+    exits: await testImage(boxes, 'exits'),
+  },
+  network,
+  commands: { exit: (status) => ['sh', '-c', `exit ${status}`], say: (text) => ['echo', text] },
+  crash: async (name) => {
+    // The first process is the engine's init: the app is its only child, and its end ends the container with its status.
+    await runtime.exec(name, ['sh', '-c', 'kill -9 $(pidof node)'], 10_000)
+  },
+}))
+
+test('a socket that is not there is an engine that does not answer', async () => {
+  const { runtime: missing } = await opened('/nonexistent/docker.sock')
+
+  await expect(missing.observe()).rejects.toMatchObject({ code: 'runtime.unreachable' })
+})
+
+test('an engine of another machine is refused with the reason', async () => {
+  await expect(opened('tcp://192.0.2.1:2375')).rejects.toMatchObject({ code: 'runtime.remote' })
+})
+
+describe('a container', () => {
+  const environmentId = `e-${randomWord(8)}`
+  const [a, b, c] = network.split('.')
+
+  function aSpec(change: Partial<InstanceSpec>): InstanceSpec {
+    return {
+      name: `lockgate-test-${environmentId}-${randomWord(4)}`,
+      kind: 'instance',
+      projectId: 'p-test',
+      environmentId,
+      set: 1,
+      ordinal: 0,
+      key: 'k-1',
+      digest: '',
+      command: null,
+      env: {},
+      address: null,
+      subnet: { environmentId, projectId: 'p-test', cidr: `${a}.${b}.${c}.64/26`, gateway: `${a}.${b}.${c}.65` },
+      limits: { cpus: 0.5, memoryMb: 64, processes: 32 },
+      stopSignal: 'SIGTERM',
+      stopGraceMs: 1_000,
+      keepAlive: false,
+      ...change,
+    }
+  }
+
+  afterAll(async () => {
+    for (const { name } of await runtime.observe(environmentId)) await runtime.remove(name)
+    await runtime.removeNetwork(environmentId)
+  })
+
+  test('that takes more memory than it may is seen as such, also when only a child was killed', async () => {
+    const { digest } = await runtime.resolveImage(await testImage(boxes, 'hello'))
+    const eat = 'node -e "const a = []; for (;;) a.push(Buffer.alloc(8 << 20, 1))"; exit 9'
+    const spec = aSpec({ digest, kind: 'one-off', command: ['sh', '-c', eat] })
+    await runtime.ensure(spec)
+    await runtime.start(spec.name)
+
+    await expect
+      .poll(() => runtime.observe(environmentId), { timeout: 30_000 })
+      .toContainEqual(expect.objectContaining({ name: spec.name, state: 'exited', exitCode: 9, oomKilled: true }))
+  })
+
+  test('has no raw network, no new privileges, a limit of processes, and its own address', async () => {
+    const { digest } = await runtime.resolveImage(await testImage(boxes, 'slow'))
+    const spec = aSpec({ digest, address: `${a}.${b}.${c}.70` })
+    await runtime.ensure(spec)
+    await runtime.start(spec.name)
+
+    const status = await runtime.exec(spec.name, ['grep', '-E', 'CapBnd|NoNewPrivs', '/proc/self/status'], 10_000)
+
+    expect(status.output).toMatch(/CapBnd:\s+00000000000004eb/)
+    expect(status.output).toMatch(/NoNewPrivs:\s+1/)
+    expect((await runtime.observe(environmentId)).find((one) => one.name === spec.name)?.address).toEqual(`${a}.${b}.${c}.70`)
+  })
+
+  test('whose probe hangs is not waited for', async () => {
+    const { digest } = await runtime.resolveImage(await testImage(boxes, 'slow'))
+    const spec = aSpec({ digest })
+    await runtime.ensure(spec)
+    await runtime.start(spec.name)
+
+    await expect(runtime.exec(spec.name, ['sleep', '3600'], 500)).rejects.toMatchObject({ code: 'runtime.exec_timed_out' })
+
+    await expect.poll(async () => (await runtime.exec(spec.name, ['pgrep', 'sleep'], 5_000)).output).toEqual('')
+  })
+
+  test('of somebody else is never touched', async () => {
+    const name = `not-ours-${randomWord(8)}`
+    const tag = await testImage(boxes, 'hello')
+    await run('docker', ['create', '--name', name, tag])
+    try {
+      const { digest } = await runtime.resolveImage(tag)
+      await expect(runtime.ensure(aSpec({ name, digest }))).rejects.toMatchObject({ code: 'runtime.not_ours' })
+      await expect(runtime.remove(name)).rejects.toMatchObject({ code: 'runtime.not_ours' })
+      await expect(runtime.stop(name)).rejects.toMatchObject({ code: 'runtime.not_ours' })
+    } finally {
+      await run('docker', ['rm', '-f', name])
+    }
+  })
+
+  test('is made anew when its image is another, and a missing image is said', async () => {
+    const missing = `sha256:${'0'.repeat(64)}`
+
+    await expect(runtime.ensure(aSpec({ digest: missing }))).rejects.toMatchObject({ code: 'runtime.image_missing' })
+  })
+})
+
+describe('an image', () => {
+  test('that no registry has is said with the registry that was meant', async () => {
+    await expect(runtime.resolveImage('lockgate-no-such-image:1')).rejects.toMatchObject({
+      code: expect.stringMatching(/^image\.(not_found|registry_unreachable|pull_failed)$/),
+      message: expect.stringContaining('docker.io/library/lockgate-no-such-image:1 (a name without a registry means docker.io)'),
+    })
+  })
+
+  test('of a registry that does not answer is said as such', async () => {
+    await expect(runtime.resolveImage('127.0.0.1:9/x/y:1')).rejects.toMatchObject({ code: 'image.registry_unreachable' })
+  })
+
+  test('that is not there by digest is not found', async () => {
+    await expect(runtime.resolveImage(`sha256:${'1'.repeat(64)}`)).rejects.toMatchObject({ code: 'image.not_found' })
+  })
+
+  test('that somebody else brought into the engine is never removed, one of ours is', async () => {
+    const tag = await testImage(boxes, 'hello')
+    expect(await runtime.removeImage((await runtime.resolveImage(tag)).digest)).toEqual(false)
+
+    const box = `lockgate-${installation}-img`
+    await boxes.create({ name: box, owner: 'x', image: tag, command: ['true'], limits: { cpus: 1, memoryMb: 64, processes: 32 }, network: 'none' })
+    const made = await boxes.commit(box, { tag: `lockgate-${installation}/app:b-1`, env: { NEW: '1' } })
+    await boxes.remove(box)
+    expect(await runtime.removeImage(made)).toEqual(true)
+    expect(await boxes.findImage(`lockgate-${installation}/app:b-1`)).toBeNull()
+  })
+})
