@@ -12,7 +12,7 @@ import { assign, atLeast, emptyPool, leaving, release, slotsOf, usage } from './
 import { Config, type Pool } from './schema.ts'
 import { MasterSocket } from './socket.ts'
 import { masterSocketPath, writeInitial } from './start.ts'
-import { Worker } from './worker.ts'
+import { type Load, Worker } from './worker.ts'
 
 export interface EdgeNeeds {
   readonly log: Log
@@ -138,7 +138,7 @@ class HaproxyEdge implements Edge {
     const pool = await this.#loadPool()
     const backends = leaving(pool)
     if (backends.length === 0) return
-    const loads = await Promise.all((await this.#everyWorker()).map((worker) => worker.load(backends)))
+    const loads = await this.#loads(backends)
     const freed = release(pool, (backend, slot) => loads.some((load) => (load.get(serverName(backend, slot)) ?? 0) > 0))
     if (JSON.stringify(freed) !== JSON.stringify(pool)) await this.#bring(table, freed)
   }
@@ -147,9 +147,22 @@ class HaproxyEdge implements Edge {
     const pool = await this.#loadPool()
     const slots = new Map(instances.map((instance) => [instance, slotsOf(pool, instance)]))
     const backends = [...new Set([...slots.values()].flat().map(({ backend }) => backend))]
-    const loads = await Promise.all((await this.#everyWorker()).map((worker) => worker.load(backends)))
+    const loads = await this.#loads(backends)
     const count = (backend: string, slot: number): number => loads.reduce((sum, load) => sum + (load.get(serverName(backend, slot)) ?? 0), 0)
     return new Map(instances.map((instance) => [instance, (slots.get(instance) ?? []).reduce((sum, { backend, slot }) => sum + count(backend, slot), 0)]))
+  }
+
+  /** The load of every worker. One that ended while it was asked has nothing in flight: then all are listed anew. */
+  async #loads(backends: readonly string[]): Promise<readonly Load[]> {
+    for (let round = 1; ; round += 1) {
+      const workers = await this.#everyWorker()
+      try {
+        return await Promise.all(workers.map((worker) => worker.load(backends)))
+      } catch (error) {
+        const { current, old } = await this.#socket.workers()
+        if (round === 3 || workers.every(({ pid }) => pid === current || old.includes(pid))) throw error
+      }
+    }
   }
 
   async #info(): Promise<EdgeInfo> {

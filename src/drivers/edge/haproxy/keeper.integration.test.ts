@@ -1,0 +1,162 @@
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { connect as connectH2 } from 'node:http2'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { startAppServer, startH2cAppServer } from '../../../../test/support/app-server.ts'
+import { ask, aTable, target } from '../../../../test/support/edge.ts'
+import { freePort, startHaproxy } from '../../../../test/support/haproxy.ts'
+import { aFolder } from '../../../../test/support/store.ts'
+import { until } from '../../../../test/support/until.ts'
+import { silentLog } from '../../../lib/log.ts'
+import { run } from '../../../lib/run.ts'
+import { anApp } from '../contract.ts'
+import { haproxy } from './index.ts'
+import { MasterSocket } from './socket.ts'
+import { masterSocketPath } from './start.ts'
+
+async function anEdge(overrides: Parameters<typeof startHaproxy>[0] = {}) {
+  const running = await startHaproxy(overrides)
+  onTestFinished(() => running.stop())
+  return { running, edge: await haproxy.create(running.config, { log: silentLog }), port: running.config.httpPort }
+}
+
+test('after a crash HAProxy serves the same routes and keeps out what was out, without the server', async () => {
+  const { running, edge, port } = await anEdge()
+  const [one, out] = [await anApp('i-1'), await anApp('out')]
+  const page = { state: 'stopped', sentence: 'Ada stopped it.', retryAfterSeconds: 9 }
+  const table = aTable(5, [
+    { hosts: ['shop.test'], targets: [target(out, false), target(one)] },
+    { hosts: ['idle.test'], targets: [], title: 'idle', page },
+  ])
+  await edge.serve(table)
+
+  await running.crash()
+
+  for (let count = 0; count < 20; count += 1) expect((await ask(port, 'shop.test')).body).toEqual('i-1')
+  expect(out.total()).toEqual(0)
+  expect(await ask(port, 'idle.test')).toMatchObject({ status: 503, headers: { 'retry-after': '9' }, body: expect.stringContaining('idle is stopped') })
+  expect(await edge.generation()).toEqual(5)
+  expect(await edge.serve(table)).toEqual(5)
+  expect(await edge.serve({ ...table, generation: 6 })).toEqual(6)
+  expect(running.starts()).toEqual(2)
+})
+
+test('the 503 page is true while no server runs, and an unreachable edge says so', async () => {
+  const { running, edge, port } = await anEdge()
+  await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [] }]))
+  expect((await ask(port, 'shop.test')).status).toEqual(503)
+
+  await running.stop()
+
+  await expect(edge.generation()).rejects.toMatchObject({ code: 'edge.unreachable', retryable: true })
+  expect((await edge.info()).checks.find((check) => check.name === 'process')?.ok).toEqual(false)
+})
+
+test('an instance that its check took out comes back only with a newer generation', async () => {
+  const { running, edge, port } = await anEdge()
+  const app = await startAppServer('i-1')
+  const table = aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }])
+  await edge.serve(table)
+  await app.kill()
+  await until('the check took it out', async () => (await edge.takenOut()).length === 1)
+  expect(await edge.takenOut()).toEqual(['i-1'])
+  expect(await ask(port, 'shop.test')).toMatchObject({ status: 503, body: expect.stringContaining('shop is starting') })
+
+  const again = await startAppServer('i-1', app.port)
+  onTestFinished(() => again.kill())
+  const socket = new MasterSocket(masterSocketPath(running.config))
+  const checked = async () => socket.tell((await socket.workers()).current ?? 0, ['show stat p8_000 4 1'])
+  await until('the check sees it again', async () => (await checked()).includes('L4OK'))
+  expect((await ask(port, 'shop.test')).status).toEqual(503)
+  await edge.serve({ ...table, generation: 2 })
+
+  expect((await ask(port, 'shop.test')).body).toEqual('i-1')
+  expect(await edge.takenOut()).toEqual([])
+})
+
+test('one dead instance of two delays nobody', async () => {
+  const { edge, port } = await anEdge()
+  const [good, bad] = [await anApp('good'), await startAppServer('bad')]
+  await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [target(good), target(bad)] }]))
+  await bad.kill()
+
+  const started = performance.now()
+  for (let count = 0; count < 30; count += 1) expect((await ask(port, 'shop.test')).body).toEqual('good')
+
+  expect(performance.now() - started).toBeLessThan(900)
+})
+
+test('a changed port is handed over by one reload', async () => {
+  const { running, edge } = await anEdge()
+  const app = await anApp('i-1')
+  const table = aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }])
+  await edge.serve(table)
+  const httpPort = await freePort()
+  const moved = await haproxy.create({ ...running.config, httpPort }, { log: silentLog })
+
+  expect(await moved.serve(table)).toEqual(1)
+
+  expect((await ask(httpPort, 'shop.test')).body).toEqual('i-1')
+})
+
+test('each app has its own request timeout', async () => {
+  const { edge, port } = await anEdge()
+  const app = await anApp('i-1')
+  await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [target(app)], requestTimeoutMs: 300 }]))
+
+  expect(await ask(port, 'shop.test', { path: '/slow?ms=5000' })).toMatchObject({ status: 504, headers: { 'cache-control': 'no-store' } })
+})
+
+test('h2c passes to an app that speaks it, over several streams on one connection', async () => {
+  const { edge, port } = await anEdge()
+  const app = await startH2cAppServer('rpc')
+  onTestFinished(() => app.kill())
+  await edge.serve(aTable(1, [{ hosts: ['rpc.test'], protocol: 'h2c', targets: [target(app)] }]))
+  const session = connectH2(`http://127.0.0.1:${port}`)
+  onTestFinished(() => session.destroy())
+
+  const open = ['a', 'b'].map(() => session.request({ ':path': '/echo', ':method': 'POST', ':authority': 'rpc.test' }, { endStream: false }))
+  for (const stream of open) stream.write('part')
+  await Promise.all(open.map((stream) => once(stream, 'data')))
+
+  expect((await edge.inFlight(['rpc'])).get('rpc')).toEqual(2)
+  for (const stream of open) stream.end()
+  await until('nothing is in flight', async () => (await edge.inFlight(['rpc'])).get('rpc') === 0)
+})
+
+test('HTTPS serves HTTP/2 and WebSockets, and says so to the app', async () => {
+  const folder = await aFolder()
+  await run('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=shop.test'],
+    ...['-keyout', join(folder, 'a.pem.key'), '-out', join(folder, 'a.pem')],
+  ])
+  const httpsPort = await freePort()
+  const { edge } = await anEdge({ httpsPort, certificates: join(folder, 'a.pem') })
+  const app = await anApp('i-1')
+  await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }]))
+
+  const session = connectH2(`https://127.0.0.1:${httpsPort}`, { rejectUnauthorized: false, servername: 'shop.test' })
+  onTestFinished(() => session.destroy())
+  const stream = session.request({ ':path': '/headers', ':authority': 'shop.test' }).setEncoding('utf8')
+  let body = ''
+  for await (const text of stream) body += text
+  const socket = new WebSocket(`wss://127.0.0.1:${httpsPort}/`, { headers: { host: 'shop.test' }, rejectUnauthorized: false })
+  await once(socket, 'open')
+  socket.send('hello')
+  const [echo] = await once(socket, 'message')
+  socket.close()
+
+  expect(JSON.parse(body)).toMatchObject({ 'x-forwarded-proto': 'https', 'x-forwarded-port': String(httpsPort) })
+  expect(String(echo)).toEqual('hello')
+})
+
+test('nothing of a page reaches the configuration', async () => {
+  const { running, edge } = await anEdge()
+  const page = { state: 'stopped', sentence: 'a b; \n acl x %[env(HOME)]', retryAfterSeconds: 9 }
+  await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [], page }]))
+
+  expect(await readFile(join(running.config.directory, 'haproxy.cfg'), 'utf8')).not.toContain('acl x')
+  expect((await ask(running.config.httpPort, 'shop.test')).body).toContain('acl x %[env(HOME)]')
+})
