@@ -41,7 +41,7 @@ export function storeContract(open: () => Promise<Store>): void {
   test('a transaction that throws leaves nothing, and tells nobody', async () => {
     const { store } = await withApp()
     const heard: Event[] = []
-    store.onCommit((events) => heard.push(...events))
+    store.onCommit(({ events }) => heard.push(...events))
 
     const failing = store.transaction(async (tx) => {
       await tx.projects.insert({ id: 'p-2', name: 'other', createdAt: 1 })
@@ -57,7 +57,7 @@ export function storeContract(open: () => Promise<Store>): void {
   test('events are chained, in order, and told after the commit', async () => {
     const { store } = await withApp()
     const heard: string[] = []
-    store.onCommit((events) => heard.push(...events.map((event) => event.kind)))
+    store.onCommit(({ events }) => heard.push(...events.map((event) => event.kind)))
 
     await store.transaction(async (tx) => {
       await tx.record({ kind: 'app.created', actor: 'ada', projectId: 'p-1', data: { name: 'shop' } })

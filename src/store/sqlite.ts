@@ -13,7 +13,7 @@ import { chain, GENESIS, isChained } from './event-chain.ts'
 import { migrate } from './migrate.ts'
 import { type Db, Records, type Tables } from './records.ts'
 import { SqliteReader, SqliteWriter, sqliteDialect } from './sqlite-dialect.ts'
-import type { Nouns, ReadStore, Store, Tx } from './types.ts'
+import type { Commit, Nouns, ReadStore, Store, Tx } from './types.ts'
 
 export interface SqliteOptions {
   readonly directory: string
@@ -94,7 +94,7 @@ class SqliteStore implements Store {
   readonly epoch: number
   readonly installation: string
   readonly #parts: Parts
-  readonly #listeners = new Set<(events: readonly Event[]) => void>()
+  readonly #listeners = new Set<(commit: Commit) => void>()
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -108,13 +108,13 @@ class SqliteStore implements Store {
   }
 
   async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    const events: Event[] = []
-    const result = await this.#parts.writer.transaction().execute((db) => work(openTx(db, events, this.#parts.clock)))
-    if (events.length > 0) for (const listener of this.#listeners) listener(events)
+    const done: Mutable<Commit> = { events: [], edgeGeneration: null }
+    const result = await this.#parts.writer.transaction().execute((db) => work(openTx(db, done, this.#parts.clock)))
+    for (const listener of this.#listeners) listener(done)
     return result
   }
 
-  onCommit(listener: (events: readonly Event[]) => void): () => void {
+  onCommit(listener: (commit: Commit) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
@@ -152,7 +152,11 @@ function nouns(db: Db) {
     releases: new Records<Nouns['releases']>(db, { table: 'release', json: ['runSpec'] }),
     pins: new Records<Nouns['pins']>(db, { table: 'pin', key: 'environment_id' }),
     builds: new Records<Nouns['builds']>(db, { table: 'build' }),
-    deployments: new Records<Nouns['deployments']>(db, { table: 'deployment', json: ['wish', 'previous', 'strategy', 'report'], flags: ['cancelRequested'] }),
+    deployments: new Records<Nouns['deployments']>(db, {
+      table: 'deployment',
+      json: ['request', 'wish', 'previous', 'strategy', 'report'],
+      flags: ['cancelRequested'],
+    }),
     steps: new Records<Nouns['steps']>(db, { table: 'step', json: ['numbers'] }),
     instances: new Records<Nouns['instances']>(db, { table: 'instance', key: 'name', flags: ['proven'] }),
     oneOffs: new Records<Nouns['oneOffs']>(db, { table: 'one_off', json: ['command'], flags: ['cancelRequested'] }),
@@ -162,7 +166,13 @@ function nouns(db: Db) {
   }
 }
 
-function openTx(db: Db, events: Event[], clock: Clock): Tx {
+/** What a transaction gathers on its way. */
+interface Mutable<T extends Commit> {
+  events: Event[]
+  edgeGeneration: T['edgeGeneration']
+}
+
+function openTx(db: Db, done: Mutable<Commit>, clock: Clock): Tx {
   const tables = nouns(db)
   return {
     ...tables,
@@ -170,11 +180,12 @@ function openTx(db: Db, events: Event[], clock: Clock): Tx {
       const last = await db.selectFrom('event').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1).executeTakeFirst()
       const written = chain(event, { seq: Number(last?.['seq'] ?? 0) + 1, at: clock.now(), previousHash: String(last?.['hash'] ?? GENESIS) })
       await tables.events.insert(written)
-      events.push(written)
+      done.events.push(written)
     },
     nextEdgeGeneration: async () => {
       const next = (await edgeGeneration(db)) + 1
       await writeMeta(db, 'edge_generation', String(next))
+      done.edgeGeneration = next
       return next
     },
     edgeGeneration: () => edgeGeneration(db),

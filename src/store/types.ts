@@ -89,6 +89,13 @@ export type Tx = { readonly [N in keyof Nouns]: Repository<Nouns[N]> } & {
   useSignInCode(hash: string, now: number): Promise<boolean>
 }
 
+/** What a committed transaction did, for whoever wants to look early. */
+export interface Commit {
+  readonly events: readonly Event[]
+  /** The newest edge generation, when this transaction made one. */
+  readonly edgeGeneration: number | null
+}
+
 export interface Store {
   readonly read: ReadStore
   /** Start count of servers on this data: the fencing number. */
@@ -100,8 +107,8 @@ export interface Store {
    * `store.disk_full` when it could not be written. Events reach the listeners after the commit.
    */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
-  /** Calls back with the events of each committed transaction; gives the way to stop that. */
-  onCommit(listener: (events: readonly Event[]) => void): () => void
+  /** Calls back after each committed transaction; gives the way to stop that. */
+  onCommit(listener: (commit: Commit) => void): () => void
   /** Checks the chain of all events; the first bad `seq`, or null. */
   verifyEvents(): Promise<number | null>
   close(): Promise<void>

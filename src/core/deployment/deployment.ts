@@ -18,6 +18,12 @@ export type DeploymentCause =
   | 'app_removed'
   | 'internal'
 
+/** What a verb asks for; null: as it is. */
+export interface DeploymentRequest {
+  readonly releaseId: string | null
+  readonly count: number | null
+}
+
 /** The act of bringing one wish into one environment: the state machine of the release path. */
 export interface Deployment {
   readonly id: string
@@ -26,7 +32,9 @@ export interface Deployment {
   /** Grows per environment; the newest asked for wins. */
   readonly number: number
   readonly verb: DeploymentVerb
-  /** The inputs, frozen when it was opened; `fingerprint` is their hash. */
+  /** What was asked for; the wish is made of it when the deployment begins. */
+  readonly request: DeploymentRequest
+  /** The inputs, frozen when it begins (until then: as they would be); `fingerprint` is their hash. */
   readonly wish: Wish
   readonly previous: Wish
   readonly strategy: ResolvedStrategy

@@ -139,7 +139,8 @@ create table deployment (
   environment_id text not null references environment(id), -- where
   number bigint not null,           -- grows per environment: the newest asked for wins
   verb text not null,               -- deploy, rollback, restart, stop, start, scale
-  wish text not null,               -- JSON, frozen: what it brings
+  request text not null,            -- JSON: what was asked for
+  wish text not null,               -- JSON, frozen when it begins: what it brings
   previous text not null,           -- JSON, frozen: where it goes back to
   strategy text not null,           -- JSON, frozen: how it moves
   fingerprint text not null,        -- hash of the frozen inputs

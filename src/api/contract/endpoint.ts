@@ -1,0 +1,31 @@
+import type { z } from 'zod'
+import type { Permission } from '../../core/actor/may.ts'
+
+/** One route of the API: everything a client, the server and the reference need to know of it. */
+export interface Endpoint {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  /** With `:name` for parameters. */
+  readonly path: string
+  readonly summary: string
+  /** `public`: no actor is needed, and each such route says why in its description. */
+  readonly permission: Permission | 'public'
+  readonly description?: string
+  readonly params?: z.ZodObject
+  readonly query?: z.ZodObject
+  readonly body?: z.ZodType
+  readonly response: z.ZodType
+  /** Server-sent events, each with `response` as its data; resumes with Last-Event-ID. */
+  readonly stream?: true
+}
+
+/** What a caller of an endpoint gives. */
+export type InputOf<E extends Endpoint> = (E['params'] extends z.ZodObject ? { readonly params: z.input<E['params']> } : unknown) &
+  (E['query'] extends z.ZodObject ? { readonly query?: z.input<E['query']> } : unknown) &
+  (E['body'] extends z.ZodType ? { readonly body: z.input<E['body']> } : unknown)
+
+export type AnswerOf<E extends Endpoint> = z.output<E['response']>
+
+/** Keeps the literal types of an endpoint. */
+export function endpoint<const E extends Endpoint>(definition: E): E {
+  return definition
+}

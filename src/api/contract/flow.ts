@@ -1,0 +1,98 @@
+// The ordered flow as lines of text: the same in the push output, in the CLI and in a CI job's log.
+import type { z } from 'zod'
+import type { DeploymentLive, Step } from './resources.ts'
+
+type StepView = z.output<typeof Step>
+type LiveView = z.output<typeof DeploymentLive>
+
+const WORDS: Readonly<Record<StepView['kind'], string>> = {
+  check: 'check',
+  'release-command': 'release command',
+  update: 'update',
+  start: 'start',
+  'resume-traffic': 'resume traffic',
+  switch: 'switch traffic',
+  'stop-traffic': 'stop traffic',
+  stop: 'stop',
+  remove: 'remove',
+}
+
+/** `stop traffic`. */
+export function stepWord(kind: StepView['kind']): string {
+  return WORDS[kind]
+}
+
+/** `web.0 of set 4` out of `lockgate-x7k2mq-shop--production-4-0`: what tells instances of one environment apart. */
+export function shortInstance(name: string): string {
+  const [, set, ordinal] = /-(\d+)-(\d+)$/.exec(name) ?? []
+  return set === undefined ? name : `web.${ordinal} (set ${set})`
+}
+
+/** What was counted in a step, for people: `7 in flight, all finished`. */
+export function stepNumbers(step: StepView): string {
+  const { inFlightAtStart, inFlight, cut, exitCode, probe } = step.numbers
+  const parts: string[] = []
+  if (step.kind === 'stop-traffic' && inFlightAtStart !== undefined) {
+    if (step.status === 'intended') parts.push(`${inFlight ?? inFlightAtStart} in flight`)
+    else if (inFlightAtStart === 0) parts.push('nothing in flight')
+    else parts.push(cut ? `${inFlightAtStart} in flight, ${cut} cut` : `${inFlightAtStart} in flight, all finished`)
+  }
+  if (step.kind === 'stop' && exitCode !== undefined) parts.push(`exit code ${exitCode}`)
+  if (step.kind === 'start' && probe) parts.push(probe)
+  return parts.join(', ')
+}
+
+const MARKS: Readonly<Record<StepView['status'], string>> = { done: '✓', failed: '✗', dropped: '–', intended: '…' }
+
+/** One step as one line: mark, word, instance, seconds, numbers. */
+export function stepLine(step: StepView): string {
+  const subject = step.instance === null ? '' : shortInstance(step.instance)
+  const notes = step.status === 'intended' ? (step.waiting === null ? '' : `waits for ${step.waiting}`) : stepNumbers(step)
+  return `${MARKS[step.status]} ${stepWord(step.kind).padEnd(15)} ${subject.padEnd(16)} ${`${step.seconds.toFixed(1)} s`.padStart(7)}${notes === '' ? '' : `  ${notes}`}`.trimEnd()
+}
+
+/** Turns pictures of a deployment into lines, each said once: for outputs that cannot be rewritten. */
+export class FlowLines {
+  readonly #said = new Set<string>()
+  #blocked: string | null = null
+  #status = ''
+
+  /** The lines that are new in this picture. */
+  next(live: LiveView): string[] {
+    const lines: string[] = []
+    const { deployment } = live
+    if (this.#status !== deployment.status && deployment.status === 'reverting') lines.push(`! ${deployment.message}`, '  going back to what was there before')
+    this.#status = deployment.status
+    for (const step of live.steps) {
+      if (step.status === 'intended' || this.#said.has(step.id)) continue
+      this.#said.add(step.id)
+      lines.push(stepLine(step))
+    }
+    const blocked = reasonOf(deployment.blocked)
+    if (blocked !== null && blocked !== this.#blocked) lines.push(`… ${deployment.blocked}`)
+    this.#blocked = blocked
+    return lines
+  }
+}
+
+/** A reason without its running numbers: "3 s of 60 s" is no news every second. */
+function reasonOf(blocked: string | null): string | null {
+  return blocked?.replace(/\d+/g, '#') ?? null
+}
+
+/** How a deployment ended, in a few lines; what a failed one saw comes with it. */
+export function endLines(live: Pick<LiveView, 'deployment'>): string[] {
+  const { deployment } = live
+  const seconds = deployment.finishedAt === null || deployment.startedAt === null ? null : (deployment.finishedAt - deployment.startedAt) / 1000
+  const time = seconds === null ? '' : ` in ${seconds.toFixed(1)} s`
+  if (deployment.status === 'succeeded')
+    return [`${deployment.verb} ${deployment.id} succeeded${time}${deployment.release === null ? '' : `: ${deployment.release} (${deployment.origin})`}`]
+  const lines = [`${deployment.verb} ${deployment.id} ${deployment.status}${time}: ${deployment.message}`]
+  const report = deployment.report
+  if (!report) return lines
+  if (report.hint) lines.push(`  hint: ${report.hint}`)
+  if (report.lastProbe) lines.push(`  last probe: ${report.lastProbe}`)
+  if (report.exitCode !== null) lines.push(`  exit code: ${report.exitCode}${report.oomKilled ? ' (killed: out of memory)' : ''}`)
+  if (report.logLines.length > 0) lines.push(`  its last ${report.logLines.length} log lines:`, ...report.logLines.map((line) => `  | ${line}`))
+  return lines
+}

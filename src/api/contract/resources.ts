@@ -1,0 +1,194 @@
+// What the API shows of each noun. Times are milliseconds since 1970.
+import { z } from 'zod'
+import { ROLES } from '../../core/actor/actor.ts'
+import { ConfigKey } from '../../core/config-revision/config-revision.ts'
+
+const Time = z.int().describe('Milliseconds since 1970')
+const Id = z.string().max(64)
+
+export const Wish = z.object({ releaseId: Id.nullable(), set: z.int(), count: z.int(), running: z.boolean() })
+export const Strategy = z.object({ kind: z.enum(['rolling', 'blue-green']), surge: z.int() })
+
+export const Project = z.object({ id: Id, name: z.string(), createdAt: Time })
+
+export const InstanceStatus = z.object({
+  name: z.string(),
+  release: z.string().describe('r42'),
+  ordinal: z.int(),
+  state: z.enum(['missing', 'created', 'starting', 'ready', 'not ready', 'restarting', 'crash looping', 'exited', 'draining']),
+  detail: z.string().describe('Last probe answer, exit code, or why it waits'),
+  address: z.string(),
+  traffic: z.enum(['none', 'in', 'out']),
+  restarts: z.int(),
+  startedAt: Time.nullable(),
+})
+
+export const Environment = z.object({
+  id: Id,
+  app: z.string(),
+  name: z.string(),
+  state: z.enum(['not deployed', 'running', 'deploying', 'degraded', 'crash looping', 'stopped', 'stopping', 'removing']),
+  release: z.string().nullable().describe('r42'),
+  origin: z.string().nullable().describe('What the release was made of'),
+  count: z.int(),
+  ready: z.int(),
+  strategy: Strategy,
+  branch: z.string(),
+  urls: z.array(z.string()),
+  domains: z.array(z.object({ host: z.string(), path: z.string(), kind: z.enum(['generated', 'own']) })),
+  deploymentId: Id.nullable().describe('The active deployment'),
+  blocked: z.string().nullable(),
+  pinned: z.array(z.string()).describe('Releases a rollback left behind'),
+  instances: z.array(InstanceStatus),
+})
+
+export const App = z.object({
+  id: Id,
+  name: z.string(),
+  project: z.string(),
+  createdAt: Time,
+  removing: z.boolean(),
+  gitPath: z.string(),
+  environments: z.array(Environment),
+})
+
+export const Step = z.object({
+  id: Id,
+  seq: z.int(),
+  kind: z.enum(['check', 'release-command', 'update', 'start', 'resume-traffic', 'switch', 'stop-traffic', 'stop', 'remove']),
+  instance: z.string().nullable(),
+  status: z.enum(['intended', 'done', 'failed', 'dropped']),
+  waiting: z.string().nullable(),
+  seconds: z.number(),
+  numbers: z.object({
+    inFlightAtStart: z.int().optional(),
+    inFlight: z.int().optional(),
+    cut: z.int().optional(),
+    generation: z.int().optional(),
+    exitCode: z.int().optional(),
+    probe: z.string().optional(),
+  }),
+})
+
+export const FailureReport = z.object({
+  instance: z.string(),
+  lastProbe: z.string().nullable(),
+  exitCode: z.int().nullable(),
+  oomKilled: z.boolean(),
+  hint: z.string().nullable(),
+  logLines: z.array(z.string()),
+})
+
+export const Deployment = z.object({
+  id: Id,
+  app: z.string(),
+  environment: z.string(),
+  number: z.int(),
+  verb: z.enum(['deploy', 'rollback', 'restart', 'stop', 'start', 'scale']),
+  status: z.enum(['queued', 'running', 'paused', 'reverting', 'succeeded', 'failed', 'cancelled', 'superseded']),
+  cause: z.string(),
+  message: z.string(),
+  blocked: z.string().nullable(),
+  strategy: Strategy,
+  wish: Wish,
+  release: z.string().nullable(),
+  origin: z.string().nullable(),
+  fingerprint: z.string(),
+  report: FailureReport.nullable(),
+  buildId: Id.nullable(),
+  actor: z.string(),
+  createdAt: Time,
+  startedAt: Time.nullable(),
+  finishedAt: Time.nullable(),
+})
+
+export const DeploymentLive = z.object({
+  deployment: Deployment,
+  steps: z.array(Step),
+  planned: z.array(z.string()).describe('Steps still to be done, in order'),
+})
+
+export const PlannedStep = z.object({ batch: z.int(), kind: Step.shape.kind, instance: z.string().nullable(), arm: z.string().nullable() })
+
+export const Release = z.object({
+  id: Id,
+  name: z.string(),
+  number: z.int(),
+  origin: z.string(),
+  digest: z.string(),
+  commit: z.string().nullable(),
+  configRevision: z.int(),
+  actor: z.string(),
+  createdAt: Time,
+  provenAt: Time.nullable(),
+  current: z.boolean(),
+  pinned: z.boolean(),
+  imageRemoved: z.boolean(),
+})
+
+export const Build = z.object({
+  id: Id,
+  app: z.string(),
+  environment: z.string(),
+  commit: z.string(),
+  ref: z.string(),
+  status: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled', 'superseded']),
+  cause: z.string(),
+  message: z.string(),
+  deploymentId: Id.nullable(),
+  actor: z.string(),
+  createdAt: Time,
+  startedAt: Time.nullable(),
+  finishedAt: Time.nullable(),
+})
+
+export const LogRecord = z.object({ seq: z.int(), at: Time, source: z.string().nullable(), stream: z.enum(['stdout', 'stderr']), text: z.string() })
+
+export const ConfigEntry = z.object({
+  key: ConfigKey,
+  kind: z.enum(['plain', 'secret']),
+  value: z.string().nullable().describe('null for a secret: it is never shown'),
+  secretVersion: z.int().nullable(),
+})
+export const ConfigRevision = z.object({ number: z.int(), note: z.string(), actor: z.string(), createdAt: Time, keys: z.array(z.string()) })
+export const Config = z.object({ revision: z.int().nullable(), entries: z.array(ConfigEntry) })
+
+export const OneOff = z.object({
+  id: Id,
+  command: z.array(z.string()),
+  status: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']),
+  exitCode: z.int().nullable(),
+  message: z.string(),
+  actor: z.string(),
+  createdAt: Time,
+  finishedAt: Time.nullable(),
+})
+
+export const Role = z.enum(ROLES)
+export const Token = z.object({
+  id: Id,
+  name: z.string(),
+  role: Role,
+  project: z.string().nullable(),
+  expiresAt: Time.nullable(),
+  revokedAt: Time.nullable(),
+  createdAt: Time,
+  lastUsedAt: Time.nullable(),
+})
+
+export const Event = z.object({
+  seq: z.int(),
+  at: Time,
+  kind: z.string(),
+  actor: z.string(),
+  app: z.string().nullable(),
+  environment: z.string().nullable(),
+  subject: z.string().nullable(),
+  data: z.record(z.string(), z.unknown()),
+  hash: z.string(),
+})
+
+export const Check = z.object({ area: z.string(), name: z.string(), ok: z.boolean(), sentence: z.string() })
+
+/** RFC 9457. */
+export const Problem = z.object({ type: z.string(), title: z.string(), status: z.int(), detail: z.string(), code: z.string() }).catchall(z.unknown())

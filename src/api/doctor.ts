@@ -1,0 +1,100 @@
+// What doctor says: the parts of the machine, then each invariant that can be looked at from here.
+import type { z } from 'zod'
+import { EVERYTHING } from '../core/actor/actor.ts'
+import { ACTIVE_STATUSES } from '../core/deployment/deployment.ts'
+import { messageOf } from '../lib/errors.ts'
+import type * as resource from './contract/resources.ts'
+import type { Handling } from './endpoints/index.ts'
+
+type Check = z.input<typeof resource.Check>
+
+/** All checks, each with what to do when it is not fine. Never throws for what it checks. */
+export async function examine(handling: Handling): Promise<Check[]> {
+  const groups = await Promise.all([engine(handling), edge(handling), handling.machineChecks(), invariants(handling)])
+  return groups.flatMap((group) => [...group])
+}
+
+async function engine(handling: Handling): Promise<Check[]> {
+  try {
+    const info = await handling.runtime.info()
+    return [
+      { area: 'engine', name: 'answers', ok: true, sentence: `${info.name} ${info.version}` },
+      ...info.checks.map((check) => ({ area: 'engine', ...check })),
+    ]
+  } catch (error) {
+    return [{ area: 'engine', name: 'answers', ok: false, sentence: `${messageOf(error)} Start it ("systemctl start docker", or bin/up).` }]
+  }
+}
+
+async function edge(handling: Handling): Promise<Check[]> {
+  try {
+    const info = await handling.edge.info()
+    return [
+      { area: 'edge', name: 'answers', ok: true, sentence: `${info.name} ${info.version}, generation ${info.generation ?? 'none'}` },
+      ...info.checks.map((check) => ({ area: 'edge', ...check })),
+    ]
+  } catch (error) {
+    return [{ area: 'edge', name: 'answers', ok: false, sentence: `${messageOf(error)} bin/up starts it.` }]
+  }
+}
+
+async function invariants(handling: Handling): Promise<Check[]> {
+  const { read } = handling.store
+  const active = await read.deployments.list(EVERYTHING, { where: { status: ACTIVE_STATUSES } })
+  const doubled = active.filter((one) => active.some((other) => other.id !== one.id && other.environmentId === one.environmentId))
+  const records = await read.instances.list(EVERYTHING, { where: { removedAt: null } })
+  const observed = await handling.runtime.observe().catch(() => null)
+  const running = new Map(observed?.map((one) => [one.name, one]))
+  const routed = records.filter((record) => record.traffic === 'in')
+  const dead = routed.filter((record) => running.get(record.name)?.state !== 'running')
+  const strangers = (observed ?? []).filter((one) => one.kind === 'instance' && !records.some((record) => record.name === one.name))
+  const wanted = await read.edgeGeneration()
+  const confirmed = handling.sight.routes.confirmed
+  const broken = await handling.store.verifyEvents()
+  const unseen = observed === null
+  return [
+    check('I2', doubled.length === 0, 'at most one active deployment per environment', `${doubled.map((one) => one.id).join(', ')} are active at once`),
+    check(
+      'I3',
+      !unseen && dead.length === 0,
+      `every instance the edge names runs (${routed.length})`,
+      unseen ? 'the engine does not answer' : `${dead.map((one) => one.name).join(', ')} do not run; Lockgate is bringing them back`,
+    ),
+    check(
+      'I6',
+      !unseen && strangers.length === 0,
+      'every container of ours has a record',
+      unseen ? 'the engine does not answer' : `${strangers.map((one) => one.name).join(', ')} have none and will be removed`,
+    ),
+    check('I7', broken === null, 'the chain of events is whole', `event ${broken} was changed or removed; restore the database from a copy you trust`),
+    check(
+      'edge',
+      confirmed === wanted,
+      `the edge serves the newest routing (generation ${confirmed})`,
+      `generation ${wanted} is wanted, ${confirmed} is served: ${handling.sight.routes.trouble ?? 'it is on its way'}`,
+    ),
+    check(
+      'I10',
+      !unseen && (await drifted(handling, running)).length === 0,
+      'every instance runs the image of its release',
+      'some instances run another image than recorded; "lockgate restart" puts that right',
+    ),
+  ]
+}
+
+function check(name: string, ok: boolean, ...[fine, wrong]: readonly [string, string]): Check {
+  return { area: 'invariant', name, ok, sentence: ok ? fine : wrong }
+}
+
+async function drifted(handling: Handling, running: ReadonlyMap<string, { readonly digest: string }>): Promise<string[]> {
+  const { read } = handling.store
+  const names: string[] = []
+  for (const record of await read.instances.list(EVERYTHING, { where: { removedAt: null } })) {
+    const seen = running.get(record.name)
+    if (!seen) continue
+    const release = await read.releases.get(EVERYTHING, record.releaseId)
+    const artifact = await read.artifacts.get(EVERYTHING, release.artifactId)
+    if (artifact.digest !== seen.digest) names.push(record.name)
+  }
+  return names
+}

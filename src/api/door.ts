@@ -1,0 +1,42 @@
+import type { FastifyRequest } from 'fastify'
+import { type Actor, PLATFORM } from '../core/actor/actor.ts'
+import { mustBeAllowed } from '../core/actor/may.ts'
+import { authenticate } from '../core/actor/token.ts'
+import type { App, AppName } from '../core/app/app.ts'
+import { findApp } from '../core/app/remove.ts'
+import type { Context } from '../core/context.ts'
+import { findEnvironment } from '../core/environment/create.ts'
+import type { Environment } from '../core/environment/environment.ts'
+import { UnauthenticatedError } from '../lib/errors.ts'
+import type { Endpoint } from './contract/endpoint.ts'
+
+/** What the door found: who asks, and the objects the path names, loaded within the asker's scope. */
+export interface Passed {
+  readonly actor: Actor
+  readonly app: App | null
+  readonly environment: Environment | null
+}
+
+/** The one door: every request passes here before its handler, and nothing else lets anybody in. */
+export async function passDoor(context: Pick<Context, 'store' | 'clock'>, endpoint: Endpoint, request: FastifyRequest): Promise<Passed> {
+  if (endpoint.permission === 'public') return { actor: { ...PLATFORM, name: 'nobody', role: 'viewer' }, app: null, environment: null }
+  const actor = await authenticate(context, bearerOf(request))
+  const params = request.params as Partial<Record<string, string>>
+  const { read } = context.store
+  const scope = { projectId: actor.projectId }
+  const app = params['app'] === undefined ? null : await findApp(read, scope, params['app'] as AppName)
+  const environment = app === null || params['environment'] === undefined ? null : await findEnvironment(read, app, params['environment'])
+  mustBeAllowed(actor, endpoint.permission, environment ?? undefined)
+  return { actor, app, environment }
+}
+
+/** The token of a request: `Authorization: Bearer`, or the password of Basic (git can send nothing else). */
+export function bearerOf(request: FastifyRequest): string {
+  const header = request.headers.authorization ?? ''
+  if (header.startsWith('Bearer ')) return header.slice(7).trim()
+  if (header.startsWith('Basic ')) {
+    const [, password] = /^[^:]*:([\s\S]*)$/.exec(Buffer.from(header.slice(6), 'base64').toString()) ?? []
+    if (password !== undefined && password !== '') return password
+  }
+  throw new UnauthenticatedError('actor.no_token', 'No token came with this request. Sign in with "lockgate login".')
+}

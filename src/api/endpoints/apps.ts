@@ -1,0 +1,60 @@
+import { EVERYTHING } from '../../core/actor/actor.ts'
+import { findProject } from '../../core/actor/token.ts'
+import { createApp } from '../../core/app/create.ts'
+import { removeApp } from '../../core/app/remove.ts'
+import { addEnvironment } from '../../core/environment/create.ts'
+import { DEFAULT_PROJECT } from '../../core/project/project.ts'
+import { addDomain, removeDomain } from '../../core/route/domain.ts'
+import { endpoints } from '../contract/endpoints.ts'
+import type { Handler } from '../server.ts'
+import { showApp, showEnvironment } from '../status.ts'
+import { appOf, environmentOf } from './given.ts'
+
+export const apps = {
+  listApps: async (handling, { actor }) => {
+    const all = await handling.store.read.apps.list({ projectId: actor.projectId }, { where: { goneAt: null }, orderBy: 'name' })
+    return Promise.all(all.map((app) => showApp(handling, app)))
+  },
+  createApp: async (handling, { actor, body }) => {
+    const asked = endpoints.createApp.body.parse(body)
+    const projectId =
+      asked.project === undefined && actor.projectId !== null
+        ? actor.projectId
+        : await findProject(handling.store.read, actor, asked.project ?? DEFAULT_PROJECT)
+    const { app } = await createApp(handling, { actor, projectId, name: asked.name })
+    return showApp(handling, app)
+  },
+  readApp: async (handling, call) => showApp(handling, appOf(call)),
+  removeApp: async (handling, call) => {
+    const app = await removeApp(handling, { actor: call.actor, app: appOf(call) })
+    await handling.source.remove(app.name)
+    return showApp(handling, app)
+  },
+  addEnvironment: async (handling, call) => {
+    const { name, branch } = endpoints.addEnvironment.body.parse(call.body)
+    const environment = await addEnvironment(handling, { actor: call.actor, app: appOf(call), name, branch })
+    return showEnvironment(handling, appOf(call), environment)
+  },
+  readEnvironment: async (handling, call) => showEnvironment(handling, appOf(call), environmentOf(call)),
+  addDomain: async (handling, call) => {
+    const { host, path } = endpoints.addDomain.body.parse(call.body)
+    const environment = await addDomain(handling, { actor: call.actor, environment: environmentOf(call), host, path })
+    return showEnvironment(handling, appOf(call), environment)
+  },
+  removeDomain: async (handling, call) => {
+    const { host, path } = endpoints.removeDomain.query.parse(call.query)
+    const environment = await removeDomain(handling, { actor: call.actor, environment: environmentOf(call), host, path })
+    return showEnvironment(handling, appOf(call), environment)
+  },
+} satisfies Record<string, Handler>
+
+/** Names by id, for lists of events. */
+export async function namesById(
+  handling: Parameters<Handler>[0],
+): Promise<{ readonly apps: ReadonlyMap<string, string>; readonly environments: ReadonlyMap<string, string> }> {
+  const { read } = handling.store
+  return {
+    apps: new Map((await read.apps.list(EVERYTHING)).map((app) => [app.id, app.name])),
+    environments: new Map((await read.environments.list(EVERYTHING)).map((environment) => [environment.id, environment.name])),
+  }
+}

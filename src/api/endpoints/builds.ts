@@ -1,0 +1,50 @@
+import { EVERYTHING } from '../../core/actor/actor.ts'
+import { mustBeAllowed } from '../../core/actor/may.ts'
+import { isBuildFinished } from '../../core/build/build.ts'
+import { cancelBuild } from '../../core/build/cancel.ts'
+import { endpoints } from '../contract/endpoints.ts'
+import type { Call, Handler } from '../server.ts'
+import { showBuild } from '../show.ts'
+import { environmentOf } from './given.ts'
+import type { Handling } from './index.ts'
+import { linesUntil } from './lines.ts'
+import { watch } from './watch.ts'
+
+async function buildOf(handling: Handling, call: Call) {
+  return handling.store.read.builds.get({ projectId: call.actor.projectId }, call.params['id'] ?? '')
+}
+
+export const builds = {
+  listBuilds: async (handling, call) => {
+    const { limit } = endpoints.listBuilds.query.parse(call.query)
+    const list = await handling.store.read.builds.list(EVERYTHING, {
+      where: { environmentId: environmentOf(call).id },
+      orderBy: 'createdAt',
+      descending: true,
+      limit,
+    })
+    return Promise.all(list.map((build) => showBuild(handling.store.read, build)))
+  },
+  readBuild: async (handling, call) => showBuild(handling.store.read, await buildOf(handling, call)),
+  followBuild: (handling, call) => {
+    const look = async () => {
+      const build = await buildOf(handling, call)
+      return { data: await showBuild(handling.store.read, build), ended: isBuildFinished(build) }
+    }
+    return watch(handling.store, look, call.signal)
+  },
+  cancelBuild: async (handling, call) => {
+    const build = await buildOf(handling, call)
+    mustBeAllowed(call.actor, 'environment.operate', await handling.store.read.environments.get(EVERYTHING, build.environmentId))
+    return showBuild(handling.store.read, await cancelBuild(handling, { actor: call.actor, id: build.id }))
+  },
+  readBuildLog: async (handling, call) => {
+    const build = await buildOf(handling, call)
+    return handling.book.tail(`build/${build.id}`, endpoints.readBuildLog.query.parse(call.query).lines)
+  },
+  followBuildLog: async function* (handling, call) {
+    const build = await buildOf(handling, call)
+    const ended = async (): Promise<boolean> => isBuildFinished(await buildOf(handling, call))
+    yield* linesUntil(handling, { key: `build/${build.id}`, call, ended, lines: endpoints.followBuildLog.query.parse(call.query).lines })
+  },
+} satisfies Record<string, Handler>

@@ -1,0 +1,40 @@
+import { EVERYTHING } from '../../core/actor/actor.ts'
+import { headRevision, revise } from '../../core/config-revision/revise.ts'
+import { NotFoundError } from '../../lib/errors.ts'
+import { endpoints } from '../contract/endpoints.ts'
+import type { Handler } from '../server.ts'
+import { showDeployment } from '../show.ts'
+import { environmentOf } from './given.ts'
+
+export const config = {
+  readConfig: async (handling, call) => {
+    const environment = environmentOf(call)
+    const { revision: number } = endpoints.readConfig.query.parse(call.query)
+    const revision =
+      number === undefined
+        ? await headRevision(handling.store.read, environment)
+        : (await handling.store.read.configRevisions.list(EVERYTHING, { where: { environmentId: environment.id, number }, limit: 1 }))[0]
+    if (!revision && number !== undefined) throw new NotFoundError('config.no_revision', `There is no configuration revision ${number} here.`)
+    const entries = Object.entries(revision?.values ?? {}).map(([key, value]) =>
+      value.kind === 'plain'
+        ? { key, kind: value.kind, value: value.value, secretVersion: null }
+        : { key, kind: value.kind, value: null, secretVersion: value.secretVersion },
+    )
+    return { revision: revision?.number ?? null, entries: entries.toSorted((a, b) => (a.key < b.key ? -1 : 1)) }
+  },
+  changeConfig: async (handling, call) => {
+    const { set, secret, unset } = endpoints.changeConfig.body.parse(call.body)
+    const { revision, deployment } = await revise(handling, { actor: call.actor, environment: environmentOf(call), set, secret, unset })
+    return { revision: revision.number, deployment: deployment && (await showDeployment(handling.store.read, deployment)) }
+  },
+  configHistory: async (handling, call) => {
+    const { limit } = endpoints.configHistory.query.parse(call.query)
+    const list = await handling.store.read.configRevisions.list(EVERYTHING, {
+      where: { environmentId: environmentOf(call).id },
+      orderBy: 'number',
+      descending: true,
+      limit,
+    })
+    return list.map((one) => ({ number: one.number, note: one.note, actor: one.actor, createdAt: one.createdAt, keys: Object.keys(one.values).sort() }))
+  },
+} satisfies Record<string, Handler>

@@ -1,0 +1,128 @@
+import type { z } from 'zod'
+import { EVERYTHING } from '../../core/actor/actor.ts'
+import { mustBeAllowed } from '../../core/actor/may.ts'
+import { EMPTY_MANIFEST, type Manifest } from '../../core/app/manifest.ts'
+import { parseManifest } from '../../core/app/parse-manifest.ts'
+import { openBuild } from '../../core/build/open.ts'
+import { cancelDeployment } from '../../core/deployment/cancel.ts'
+import { deployImage } from '../../core/deployment/deploy.ts'
+import type { Deployment } from '../../core/deployment/deployment.ts'
+import { isDeploymentFinished } from '../../core/deployment/deployment.ts'
+import { restart, scale, start, stop } from '../../core/deployment/operate.ts'
+import { planAhead, stepsAhead } from '../../core/deployment/plan-ahead.ts'
+import { rollback, rollbackTarget } from '../../core/deployment/rollback.ts'
+import type { OpenDeployment } from '../contract/endpoints.ts'
+import { endpoints } from '../contract/endpoints.ts'
+import type { Call, Handler } from '../server.ts'
+import { showBuild, showDeployment, showReleases, showStep } from '../show.ts'
+import { appOf, environmentOf } from './given.ts'
+import type { Handling } from './index.ts'
+import { watch } from './watch.ts'
+
+type Asked = z.output<typeof OpenDeployment>
+
+interface Answer {
+  readonly deployment: unknown
+  readonly build: unknown
+  readonly plan: unknown
+  readonly undoes: readonly string[]
+}
+
+async function open(handling: Handling, call: Call): Promise<Answer> {
+  const asked = endpoints.openDeployment.body.parse(call.body)
+  if (asked.plan) return plan(handling, call, asked)
+  const input = { actor: call.actor, environment: environmentOf(call) }
+  switch (asked.verb) {
+    case 'deploy':
+      return deploy(handling, call, asked)
+    case 'rollback': {
+      const { deployment, undoes } = await rollback(handling, { ...input, to: asked.to ?? null })
+      return opened(handling, deployment, undoes)
+    }
+    case 'restart':
+      return opened(handling, await restart(handling, input))
+    case 'stop':
+      return opened(handling, await stop(handling, input))
+    case 'start':
+      return opened(handling, await start(handling, input))
+    case 'scale':
+      return opened(handling, await scale(handling, { ...input, count: asked.count }))
+  }
+}
+
+async function opened(handling: Handling, deployment: Deployment, undoes: readonly string[] = []): Promise<Answer> {
+  return { deployment: await showDeployment(handling.store.read, deployment), build: null, plan: null, undoes }
+}
+
+async function deploy(handling: Handling, call: Call, asked: Extract<Asked, { verb: 'deploy' }>): Promise<Answer> {
+  const environment = environmentOf(call)
+  const app = appOf(call)
+  if (asked.image !== undefined) {
+    const { deployment } = await deployImage(handling, { actor: call.actor, environment, image: asked.image, manifest: manifestOf(asked) })
+    return opened(handling, deployment)
+  }
+  const { ref, commitId } = await handling.source.resolve(app.name, asked.ref ?? environment.branch)
+  const { build, deployment } = await openBuild(handling, handling.source, { actor: call.actor, app, environment, ref, commitId, rebuild: asked.rebuild })
+  if (deployment) return opened(handling, deployment)
+  return { deployment: null, build: await showBuild(handling.store.read, build), plan: null, undoes: [] }
+}
+
+function manifestOf(asked: { readonly manifest?: string | undefined }): Manifest {
+  return asked.manifest === undefined ? EMPTY_MANIFEST : parseManifest(asked.manifest)
+}
+
+/** `--plan`: the same list the reconciler would take, and nothing happens. */
+async function plan(handling: Handling, call: Call, asked: Asked): Promise<Answer> {
+  const environment = environmentOf(call)
+  const releaseId = asked.verb === 'rollback' ? (await rollbackTarget(handling.store.read, environment, asked.to ?? null)).to.id : null
+  const manifest = asked.verb === 'deploy' ? manifestOf(asked) : EMPTY_MANIFEST
+  const planned = await planAhead(handling, handling.sight, {
+    environment,
+    verb: asked.verb,
+    releaseId,
+    count: asked.verb === 'scale' ? asked.count : null,
+    manifest,
+  })
+  return { deployment: null, build: null, plan: planned, undoes: [] }
+}
+
+async function live(handling: Handling, deployment: Deployment): Promise<z.input<(typeof endpoints)['readDeployment']['response']>> {
+  const { read } = handling.store
+  const steps = await read.steps.list(EVERYTHING, { where: { deploymentId: deployment.id }, orderBy: 'seq' })
+  const now = handling.clock.now()
+  return {
+    deployment: await showDeployment(read, deployment),
+    steps: steps.map((step) => showStep(step, now)),
+    planned: await stepsAhead(handling, handling.sight, deployment),
+  }
+}
+
+export const deployments = {
+  openDeployment: open,
+  listDeployments: async (handling, call) => {
+    const { limit } = endpoints.listDeployments.query.parse(call.query)
+    const list = await handling.store.read.deployments.list(EVERYTHING, {
+      where: { environmentId: environmentOf(call).id },
+      orderBy: 'number',
+      descending: true,
+      limit,
+    })
+    return Promise.all(list.map((deployment) => showDeployment(handling.store.read, deployment)))
+  },
+  readDeployment: async (handling, { actor, params }) =>
+    live(handling, await handling.store.read.deployments.get({ projectId: actor.projectId }, params['id'] ?? '')),
+  followDeployment: (handling, { actor, params, signal }) => {
+    const look = async () => {
+      const deployment = await handling.store.read.deployments.get({ projectId: actor.projectId }, params['id'] ?? '')
+      return { data: await live(handling, deployment), ended: isDeploymentFinished(deployment) }
+    }
+    return watch(handling.store, look, signal)
+  },
+  cancelDeployment: async (handling, { actor, params }) => {
+    const id = params['id'] ?? ''
+    const deployment = await handling.store.read.deployments.get({ projectId: actor.projectId }, id)
+    mustBeAllowed(actor, 'environment.operate', await handling.store.read.environments.get(EVERYTHING, deployment.environmentId))
+    return showDeployment(handling.store.read, await cancelDeployment(handling, { actor, id }))
+  },
+  listReleases: async (handling, call) => showReleases(handling.store.read, environmentOf(call), endpoints.listReleases.query.parse(call.query).limit),
+} satisfies Record<string, Handler>

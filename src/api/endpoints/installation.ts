@@ -1,0 +1,66 @@
+import type { z } from 'zod'
+import type { Event } from '../../core/event/event.ts'
+import { pause } from '../../lib/clock.ts'
+import { endpoints } from '../contract/endpoints.ts'
+import type * as resource from '../contract/resources.ts'
+import { examine } from '../doctor.ts'
+import type { LiveMessage } from '../live.ts'
+import type { Call, Handler } from '../server.ts'
+import { namesById } from './apps.ts'
+import type { Handling } from './index.ts'
+
+type Names = Awaited<ReturnType<typeof namesById>>
+
+function show(event: Event, names: Names): z.input<typeof resource.Event> {
+  return {
+    seq: event.seq,
+    at: event.at,
+    kind: event.kind,
+    actor: event.actor,
+    app: event.appId && (names.apps.get(event.appId) ?? event.appId),
+    environment: event.environmentId && (names.environments.get(event.environmentId) ?? event.environmentId),
+    subject: event.subject,
+    data: { ...event.data },
+    hash: event.hash,
+  }
+}
+
+async function listEvents(handling: Handling, call: Call): Promise<z.input<typeof resource.Event>[]> {
+  const { after, limit, app } = endpoints.listEvents.query.parse(call.query)
+  const { read } = handling.store
+  const scope = { projectId: call.actor.projectId }
+  const names = await namesById(handling)
+  const appId = app === undefined ? undefined : (await read.apps.list(scope, { where: { name: app }, orderBy: 'createdAt', descending: true, limit: 1 }))[0]?.id
+  if (app !== undefined && appId === undefined) return []
+  const events =
+    after === undefined || appId !== undefined
+      ? (await read.events.list(scope, { ...(appId === undefined ? {} : { where: { appId } }), orderBy: 'seq', descending: true, limit })).toReversed()
+      : await read.eventsAfter(scope, after, limit)
+  return events.map((event) => show(event, names))
+}
+
+async function* followEvents(handling: Handling, call: Call): AsyncGenerator<LiveMessage> {
+  const scope = { projectId: call.actor.projectId }
+  let seq = call.lastEventId ?? (await handling.store.read.events.list(scope, { orderBy: 'seq', descending: true, limit: 1 }))[0]?.seq ?? 0
+  while (!call.signal.aborted) {
+    const names = await namesById(handling)
+    for (const event of await handling.store.read.eventsAfter(scope, seq, 500)) {
+      seq = event.seq
+      yield { id: seq, data: show(event, names) }
+    }
+    await pause(200, call.signal)
+  }
+}
+
+export const installation = {
+  health: async (handling) => ({ status: 'ok' as const, version: handling.version }),
+  installation: async (handling) => ({
+    version: handling.version,
+    appsDomain: handling.settings.appsDomain,
+    edgePort: handling.edgePort,
+    api: handling.apiUrl,
+  }),
+  listEvents,
+  followEvents,
+  doctor: async (handling) => examine(handling),
+} satisfies Record<string, Handler>

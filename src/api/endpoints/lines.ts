@@ -1,0 +1,45 @@
+import type { LogKey } from '../../core/log/log.ts'
+import { pause } from '../../lib/clock.ts'
+import type { LiveMessage } from '../live.ts'
+import type { Call } from '../server.ts'
+import type { Handling } from './index.ts'
+
+export interface Lines {
+  readonly key: LogKey
+  readonly call: Pick<Call, 'signal' | 'lastEventId'>
+  /** How many old lines come first, unless the reader says where it was. */
+  readonly lines: number
+  /** Whether nothing more will be written; null: it never ends. */
+  readonly ended: (() => Promise<boolean>) | null
+}
+
+/** How often it is asked whether what writes the log has ended. */
+const ASK_MS = 200
+
+/** The lines of a log, old ones first, then as they come; ends when their writer has and all is sent. */
+export async function* linesUntil(handling: Pick<Handling, 'book'>, asked: Lines): AsyncGenerator<LiveMessage> {
+  const { key, call } = asked
+  const stop = new AbortController()
+  const leave = (): void => stop.abort()
+  call.signal.addEventListener('abort', leave, { once: true })
+  const tail = call.lastEventId === null ? await handling.book.tail(key, asked.lines) : []
+  const from = call.lastEventId ?? (tail[0] ? tail[0].seq - 1 : ((await handling.book.tail(key, 1))[0]?.seq ?? 0))
+  let last = from
+  if (asked.ended) void endWhen(asked.ended, { stop, settle: async () => (await handling.book.tail(key, 1))[0]?.seq ?? 0, sent: () => last })
+  for await (const record of handling.book.follow(key, from, stop.signal)) {
+    last = record.seq
+    yield { id: record.seq, data: record }
+  }
+  call.signal.removeEventListener('abort', leave)
+}
+
+async function endWhen(
+  ended: () => Promise<boolean>,
+  how: { readonly stop: AbortController; readonly settle: () => Promise<number>; readonly sent: () => number },
+): Promise<void> {
+  const signal = how.stop.signal
+  while (!signal.aborted && !(await ended().catch(() => true))) await pause(ASK_MS, signal)
+  const newest = await how.settle()
+  while (!signal.aborted && how.sent() < newest) await pause(20, signal)
+  how.stop.abort()
+}

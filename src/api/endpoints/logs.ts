@@ -1,0 +1,33 @@
+import { EVERYTHING } from '../../core/actor/actor.ts'
+import { mustBeAllowed } from '../../core/actor/may.ts'
+import { isOneOffFinished } from '../../core/one-off/one-off.ts'
+import { cancelOneOff, openOneOff } from '../../core/one-off/open.ts'
+import { endpoints } from '../contract/endpoints.ts'
+import type { Call, Handler } from '../server.ts'
+import { showOneOff } from '../show.ts'
+import { environmentOf } from './given.ts'
+import type { Handling } from './index.ts'
+import { linesUntil } from './lines.ts'
+
+async function oneOffOf(handling: Handling, call: Call) {
+  return handling.store.read.oneOffs.get({ projectId: call.actor.projectId }, call.params['id'] ?? '')
+}
+
+export const logs = {
+  readLogs: async (handling, call) => handling.book.tail(`environment/${environmentOf(call).id}`, endpoints.readLogs.query.parse(call.query).lines),
+  followLogs: (handling, call) =>
+    linesUntil(handling, { key: `environment/${environmentOf(call).id}`, call, ended: null, lines: endpoints.followLogs.query.parse(call.query).lines }),
+  runOneOff: async (handling, call) =>
+    showOneOff(await openOneOff(handling, { actor: call.actor, environment: environmentOf(call), command: endpoints.runOneOff.body.parse(call.body).command })),
+  readOneOff: async (handling, call) => showOneOff(await oneOffOf(handling, call)),
+  cancelOneOff: async (handling, call) => {
+    const oneOff = await oneOffOf(handling, call)
+    mustBeAllowed(call.actor, 'environment.operate', await handling.store.read.environments.get(EVERYTHING, oneOff.environmentId))
+    return showOneOff(await cancelOneOff(handling, { actor: call.actor, id: oneOff.id }))
+  },
+  followOneOffLog: async function* (handling, call) {
+    const oneOff = await oneOffOf(handling, call)
+    const ended = async (): Promise<boolean> => isOneOffFinished(await oneOffOf(handling, call))
+    yield* linesUntil(handling, { key: `one-off/${oneOff.id}`, call, ended, lines: endpoints.followOneOffLog.query.parse(call.query).lines })
+  },
+} satisfies Record<string, Handler>

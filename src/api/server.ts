@@ -1,0 +1,183 @@
+import rateLimit from '@fastify/rate-limit'
+import swagger from '@fastify/swagger'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { PERMISSIONS } from '../core/actor/may.ts'
+import { InvalidError, PlatformError, UnavailableError } from '../lib/errors.ts'
+import { randomWord } from '../lib/ids.ts'
+import type { Log } from '../lib/log.ts'
+import type { Endpoint } from './contract/endpoint.ts'
+import { type EndpointName, endpoints } from './contract/endpoints.ts'
+import { type Passed, passDoor } from './door.ts'
+import { type Handling, handlers } from './endpoints/index.ts'
+import { problemOf } from './errors.ts'
+import { type LiveMessage, sendLive } from './live.ts'
+
+/** What a handler gets: who asks, what the path names, and the validated input. */
+export interface Call extends Passed {
+  readonly params: Readonly<Record<string, string>>
+  readonly query: Readonly<Record<string, unknown>>
+  readonly body: unknown
+  /** Aborted when the asker leaves or the server stops: for streams. */
+  readonly signal: AbortSignal
+  readonly lastEventId: number | null
+}
+
+export type Handler = (handling: Handling, call: Call) => Promise<unknown> | AsyncIterable<LiveMessage>
+
+/** Files and protocols that are not part of `/v1`: git, the CLI's tarball. */
+export type Extra = (server: FastifyInstance) => Promise<void>
+
+const SIGN_IN_TRIES_PER_MINUTE = 10
+
+/** Makes the API; it does not listen yet. Throws when a route names no permission: the server must not start then. */
+export async function makeServer(handling: Handling, extras: readonly Extra[]): Promise<FastifyInstance> {
+  const server = Fastify({
+    logger: false,
+    bodyLimit: 1024 * 1024,
+    genReqId: () => randomWord(12),
+    requestTimeout: 0,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 500 },
+  })
+  const stopping = new AbortController()
+  server.setValidatorCompiler(validatorCompiler)
+  server.setSerializerCompiler(serializerCompiler)
+  server.setErrorHandler((error, request, reply) => sendProblem({ error, request, reply }, handling.log))
+  server.setNotFoundHandler((request, reply) => {
+    const problem = {
+      type: 'urn:lockgate:error:route.not_found',
+      title: 'Not found',
+      status: 404,
+      detail: `There is no ${request.method} ${request.url.slice(0, 200)}. /openapi.json lists what there is.`,
+      code: 'route.not_found',
+    }
+    return reply.code(404).type('application/problem+json').send(JSON.stringify(problem))
+  })
+  server.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    reply.header('x-content-type-options', 'nosniff')
+  })
+  // Streams would keep close() waiting for ever.
+  server.addHook('preClose', async () => stopping.abort())
+  await server.register(rateLimit, { global: false })
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Lockgate', version: handling.version, description: 'Deployments that drop no request.' },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+    },
+    transform: jsonSchemaTransform,
+  })
+  await server.register(async (api) => {
+    for (const [name, definition] of Object.entries(endpoints))
+      route(api, { name: name as EndpointName, endpoint: definition, handling, stopping: stopping.signal })
+  })
+  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger())
+  for (const extra of extras) await server.register(extra)
+  await server.ready()
+  return server
+}
+
+interface Routing {
+  readonly name: EndpointName
+  readonly endpoint: Endpoint
+  readonly handling: Handling
+  readonly stopping: AbortSignal
+}
+
+/** Refuses an endpoint that does not say who may use it. */
+export function assertGuarded(name: string, endpoint: { readonly permission?: string }): void {
+  if (endpoint.permission !== 'public' && !(endpoint.permission !== undefined && Object.hasOwn(PERMISSIONS, endpoint.permission))) {
+    throw new Error(`The route ${name} names no permission; Lockgate does not start like that.`)
+  }
+}
+
+function route(api: FastifyInstance, routing: Routing): void {
+  const { name, endpoint } = routing
+  assertGuarded(name, endpoint)
+  api.route({
+    method: endpoint.method,
+    url: endpoint.path,
+    schema: {
+      operationId: name,
+      summary: endpoint.summary,
+      description: `${endpoint.description ?? ''}${endpoint.permission === 'public' ? '' : `Needs the permission \`${endpoint.permission}\`.`}`,
+      ...(endpoint.permission === 'public' ? {} : { security: [{ token: [] }] }),
+      ...(endpoint.params ? { params: endpoint.params } : {}),
+      ...(endpoint.query ? { querystring: endpoint.query } : {}),
+      ...(endpoint.body ? { body: endpoint.body } : {}),
+      ...(endpoint.stream ? {} : { response: { 200: endpoint.response } }),
+    },
+    ...(name === 'signIn' ? { config: { rateLimit: { max: SIGN_IN_TRIES_PER_MINUTE, timeWindow: '1 minute' } } } : {}),
+    handler: (request, reply) => handle(request, reply, routing),
+  })
+}
+
+async function handle(request: FastifyRequest, reply: FastifyReply, routing: Routing): Promise<unknown> {
+  const { endpoint, handling, name } = routing
+  const passed = await passDoor(handling, endpoint, request)
+  const stop = new AbortController()
+  routing.stopping.addEventListener('abort', () => stop.abort(), { once: true })
+  const call: Call = {
+    ...passed,
+    params: request.params as Record<string, string>,
+    query: request.query as Record<string, unknown>,
+    body: request.body,
+    signal: stop.signal,
+    lastEventId: lastEventIdOf(request),
+  }
+  const answer = handlers[name](handling, call)
+  if (!endpoint.stream) return answer
+  // The first look happens before the answer begins, so that "not found" is still a status and not a broken stream.
+  const messages = (answer as AsyncIterable<LiveMessage>)[Symbol.asyncIterator]()
+  const first = await messages.next()
+  return sendLive(reply, prepend(first, messages), stop)
+}
+
+async function* prepend(first: IteratorResult<LiveMessage>, rest: AsyncIterator<LiveMessage>): AsyncGenerator<LiveMessage> {
+  for (let next = first; !next.done; next = await rest.next()) yield next.value
+}
+
+function lastEventIdOf(request: FastifyRequest): number | null {
+  const id = Number(request.headers['last-event-id'])
+  return Number.isSafeInteger(id) && id > 0 ? id : null
+}
+
+function sendProblem(failed: { readonly error: unknown; readonly request: FastifyRequest; readonly reply: FastifyReply }, log: Log): FastifyReply {
+  const { error, request, reply } = failed
+  const expected = expectedOf(error)
+  const problem = problemOf(expected, request.id)
+  if (!(expected instanceof PlatformError)) log.error('request failed', { requestId: request.id, method: request.method, url: request.url, error })
+  if (expected instanceof UnavailableError) reply.header('retry-after', '2')
+  if (problem.status === 401) reply.header('www-authenticate', 'Basic realm="Lockgate", charset="UTF-8"')
+  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
+}
+
+interface HttpFault {
+  readonly statusCode: number
+  readonly code?: string
+  readonly message: string
+  readonly validation?: readonly { readonly instancePath: string; readonly message?: string }[]
+  readonly validationContext?: string
+}
+
+/** Faults of the framework (schema, size, syntax, rate) in our words. */
+function expectedOf(error: unknown): unknown {
+  if (error instanceof PlatformError || !isHttpFault(error)) return error
+  if (error.validation) {
+    const problems = error.validation.map((one) => ({
+      path: `${error.validationContext ?? ''}${one.instancePath.replaceAll('/', '.')}`,
+      message: one.message ?? 'is not valid',
+    }))
+    return new InvalidError('request.invalid', problems.map((one) => `${one.path}: ${one.message}`).join('\n'), { details: { problems } })
+  }
+  if (error.statusCode === 429) return new UnavailableError('request.too_many', 'Too many tries; wait a minute.')
+  if (error.statusCode === 413) return new InvalidError('request.too_large', 'The request is larger than this route takes.')
+  if (error.statusCode >= 400 && error.statusCode < 500) return new InvalidError('request.invalid', error.message)
+  return error
+}
+
+function isHttpFault(error: unknown): error is HttpFault {
+  return typeof error === 'object' && error !== null && 'statusCode' in error && typeof error.statusCode === 'number'
+}

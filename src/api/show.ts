@@ -1,0 +1,147 @@
+// Records as the API shows them.
+
+import type { z } from 'zod'
+import { EVERYTHING, type Token as TokenRecord } from '../core/actor/actor.ts'
+import type { App as AppRecord } from '../core/app/app.ts'
+import type { Artifact } from '../core/artifact/artifact.ts'
+import type { Build as BuildRecord } from '../core/build/build.ts'
+import type { Deployment as DeploymentRecord } from '../core/deployment/deployment.ts'
+import type { StepRecord } from '../core/deployment/step.ts'
+import type { Environment as EnvironmentRecord } from '../core/environment/environment.ts'
+import type { OneOff as OneOffRecord } from '../core/one-off/one-off.ts'
+import { type Release as ReleaseRecord, releaseName } from '../core/release/release.ts'
+import type { ReadStore } from '../store/types.ts'
+import type * as resource from './contract/resources.ts'
+
+type Shown<S extends z.ZodType> = z.input<S>
+
+export async function showToken(read: ReadStore, token: TokenRecord): Promise<Shown<typeof resource.Token>> {
+  const project = token.projectId === null ? null : await read.projects.find(EVERYTHING, token.projectId)
+  return {
+    id: token.id,
+    name: token.name,
+    role: token.role,
+    project: project?.name ?? null,
+    expiresAt: token.expiresAt,
+    revokedAt: token.revokedAt,
+    createdAt: token.createdAt,
+    lastUsedAt: token.lastUsedAt,
+  }
+}
+
+interface Named {
+  readonly app: AppRecord
+  readonly environment: EnvironmentRecord
+}
+
+/** App and environment of something that belongs to an environment. */
+export async function namesOf(read: ReadStore, environmentId: string): Promise<Named> {
+  const environment = await read.environments.get(EVERYTHING, environmentId)
+  return { environment, app: await read.apps.get(EVERYTHING, environment.appId) }
+}
+
+export async function showDeployment(read: ReadStore, deployment: DeploymentRecord): Promise<Shown<typeof resource.Deployment>> {
+  const { app, environment } = await namesOf(read, deployment.environmentId)
+  const release = await releaseOf(read, deployment.wish.releaseId)
+  return {
+    id: deployment.id,
+    app: app.name,
+    environment: environment.name,
+    number: deployment.number,
+    verb: deployment.verb,
+    status: deployment.status,
+    cause: deployment.cause,
+    message: deployment.message,
+    blocked: deployment.blocked,
+    strategy: deployment.strategy,
+    wish: deployment.wish,
+    release: release && releaseName(release.release),
+    origin: release?.artifact.origin ?? null,
+    fingerprint: deployment.fingerprint,
+    report: deployment.report && { ...deployment.report, logLines: [...deployment.report.logLines] },
+    buildId: deployment.buildId,
+    actor: deployment.actor,
+    createdAt: deployment.createdAt,
+    startedAt: deployment.startedAt,
+    finishedAt: deployment.finishedAt,
+  }
+}
+
+async function releaseOf(read: ReadStore, id: string | null): Promise<{ release: ReleaseRecord; artifact: Artifact } | null> {
+  if (id === null) return null
+  const release = await read.releases.get(EVERYTHING, id)
+  return { release, artifact: await read.artifacts.get(EVERYTHING, release.artifactId) }
+}
+
+/** `now`: wall milliseconds, for the seconds of a step that is not finished. */
+export function showStep(step: StepRecord, now: number): Shown<typeof resource.Step> {
+  const seconds = Math.max(0, ((step.finishedAt ?? now) - step.startedAt) / 1000)
+  return {
+    id: step.id,
+    seq: step.seq,
+    kind: step.kind,
+    instance: step.instance,
+    status: step.status,
+    waiting: step.waiting,
+    seconds: Math.round(seconds * 100) / 100,
+    numbers: step.numbers,
+  }
+}
+
+export async function showBuild(read: ReadStore, build: BuildRecord): Promise<Shown<typeof resource.Build>> {
+  const { app, environment } = await namesOf(read, build.environmentId)
+  return {
+    id: build.id,
+    app: app.name,
+    environment: environment.name,
+    commit: build.commitId,
+    ref: build.ref,
+    status: build.status,
+    cause: build.cause,
+    message: build.message,
+    deploymentId: build.deploymentId,
+    actor: build.actor,
+    createdAt: build.createdAt,
+    startedAt: build.startedAt,
+    finishedAt: build.finishedAt,
+  }
+}
+
+export async function showReleases(read: ReadStore, environment: EnvironmentRecord, limit: number): Promise<Shown<typeof resource.Release>[]> {
+  const releases = await read.releases.list(EVERYTHING, { where: { environmentId: environment.id }, orderBy: 'number', descending: true, limit })
+  const pins = await read.pins.list(EVERYTHING, { where: { environmentId: environment.id } })
+  return Promise.all(
+    releases.map(async (release) => {
+      const artifact = await read.artifacts.get(EVERYTHING, release.artifactId)
+      const revision = await read.configRevisions.get(EVERYTHING, release.configRevisionId)
+      return {
+        id: release.id,
+        name: releaseName(release),
+        number: release.number,
+        origin: artifact.origin,
+        digest: artifact.digest,
+        commit: artifact.commitId,
+        configRevision: revision.number,
+        actor: release.actor,
+        createdAt: release.createdAt,
+        provenAt: release.provenAt,
+        current: environment.wish.releaseId === release.id,
+        pinned: pins.some((pin) => pin.artifactId === release.artifactId && pin.configRevisionId === release.configRevisionId),
+        imageRemoved: artifact.removedAt !== null,
+      }
+    }),
+  )
+}
+
+export function showOneOff(oneOff: OneOffRecord): Shown<typeof resource.OneOff> {
+  return {
+    id: oneOff.id,
+    command: [...oneOff.command],
+    status: oneOff.status,
+    exitCode: oneOff.exitCode,
+    message: oneOff.message,
+    actor: oneOff.actor,
+    createdAt: oneOff.createdAt,
+    finishedAt: oneOff.finishedAt,
+  }
+}

@@ -1,0 +1,120 @@
+// What runs, as observed now: the wish beside the world.
+import type { z } from 'zod'
+import { EVERYTHING } from '../core/actor/actor.ts'
+import type { App as AppRecord } from '../core/app/app.ts'
+import { ACTIVE_STATUSES, type Deployment } from '../core/deployment/deployment.ts'
+import { type Environment as EnvironmentRecord, resolveStrategy } from '../core/environment/environment.ts'
+import type { Instance, ObservedInstance } from '../core/instance/instance.ts'
+import { releaseName } from '../core/release/release.ts'
+import type * as resource from './contract/resources.ts'
+import type { Handling } from './endpoints/index.ts'
+
+type Status = z.input<typeof resource.Environment>
+type InstanceStatus = z.input<typeof resource.InstanceStatus>
+
+export async function showApp(handling: Handling, app: AppRecord): Promise<z.input<typeof resource.App>> {
+  const { read } = handling.store
+  const environments = await read.environments.list(EVERYTHING, { where: { appId: app.id, goneAt: null }, orderBy: 'createdAt' })
+  const project = await read.projects.get(EVERYTHING, app.projectId)
+  return {
+    id: app.id,
+    name: app.name,
+    project: project.name,
+    createdAt: app.createdAt,
+    removing: app.removedAt !== null,
+    gitPath: `/git/${app.name}.git`,
+    environments: await Promise.all(environments.map((environment) => showEnvironment(handling, app, environment))),
+  }
+}
+
+export async function showEnvironment(handling: Handling, app: AppRecord, environment: EnvironmentRecord): Promise<Status> {
+  const { read } = handling.store
+  const where = { environmentId: environment.id }
+  const active = (await read.deployments.list(EVERYTHING, { where: { ...where, status: ACTIVE_STATUSES }, limit: 1 }))[0] ?? null
+  const releases = new Map((await read.releases.list(EVERYTHING, { where })).map((release) => [release.id, release]))
+  const current = environment.wish.releaseId === null ? null : (releases.get(environment.wish.releaseId) ?? null)
+  const artifact = current && (await read.artifacts.get(EVERYTHING, current.artifactId))
+  const records = await read.instances.list(EVERYTHING, { where: { ...where, removedAt: null } })
+  const observed = new Map(handling.sight.observer.of(environment.id).map((one) => [one.name, one]))
+  const instances = records
+    .toSorted((a, b) => a.set - b.set || a.ordinal - b.ordinal)
+    .map((record) =>
+      showInstance(handling, { record, observed: observed.get(record.name), release: releaseName(releases.get(record.releaseId) ?? { number: 0 }) }),
+    )
+  const domains = await read.domains.list(EVERYTHING, { where, orderBy: 'createdAt' })
+  const pins = await read.pins.list(EVERYTHING, { where })
+  const pinned = [...releases.values()].filter((release) =>
+    pins.some((pin) => pin.artifactId === release.artifactId && pin.configRevisionId === release.configRevisionId),
+  )
+  const ready = instances.filter((instance) => instance.state === 'ready' && instance.traffic === 'in').length
+  return {
+    id: environment.id,
+    app: app.name,
+    name: environment.name,
+    state: stateOf({ environment, active, instances, ready }),
+    release: current && releaseName(current),
+    origin: artifact?.origin ?? null,
+    count: environment.wish.count,
+    ready,
+    strategy: resolveStrategy(environment.strategy, environment.wish.count),
+    branch: environment.branch,
+    urls: domains.filter((domain) => !domain.host.startsWith('*')).map((domain) => handling.urlOf(domain.host, domain.path)),
+    domains: domains.map((domain) => ({ host: domain.host, path: domain.path, kind: domain.kind })),
+    deploymentId: active?.id ?? null,
+    blocked: active?.blocked ?? handling.sight.observer.trouble ?? handling.sight.routes.trouble,
+    pinned: pinned.map(releaseName),
+    instances,
+  }
+}
+
+interface StateFacts {
+  readonly environment: EnvironmentRecord
+  readonly active: Deployment | null
+  readonly instances: readonly InstanceStatus[]
+  readonly ready: number
+}
+
+function stateOf(facts: StateFacts): Status['state'] {
+  const { environment, active, instances, ready } = facts
+  if (environment.removedAt !== null) return 'removing'
+  if (active) return active.wish.running ? 'deploying' : 'stopping'
+  if (environment.wish.releaseId === null) return 'not deployed'
+  if (!environment.wish.running) return 'stopped'
+  if (instances.some((instance) => instance.state === 'crash looping')) return 'crash looping'
+  return ready >= environment.wish.count ? 'running' : 'degraded'
+}
+
+interface InstanceFacts {
+  readonly record: Instance
+  readonly observed: ObservedInstance | undefined
+  readonly release: string
+}
+
+function showInstance(handling: Handling, facts: InstanceFacts): InstanceStatus {
+  const { record, observed, release } = facts
+  const probe = handling.sight.prober.result(record.name)
+  return {
+    name: record.name,
+    release,
+    ordinal: record.ordinal,
+    state: instanceState(record, observed, probe.state),
+    detail:
+      record.fault ??
+      (observed?.state === 'exited' ? `exit code ${observed.exitCode ?? '?'}${observed.oomKilled ? ' (out of memory)' : ''}` : (probe.lastAnswer ?? '')),
+    address: `${record.address}:${record.port}`,
+    traffic: record.traffic,
+    restarts: Math.max(record.crashes, observed?.restarts ?? 0),
+    startedAt: observed?.startedAt ?? null,
+  }
+}
+
+function instanceState(record: Instance, observed: ObservedInstance | undefined, probe: 'unknown' | 'ready' | 'not-ready'): InstanceStatus['state'] {
+  if (record.crashes >= 3 && probe !== 'ready') return 'crash looping'
+  if (!observed) return 'missing'
+  if (observed.state === 'created') return 'created'
+  if (observed.state === 'restarting') return observed.restarts >= 3 ? 'crash looping' : 'restarting'
+  if (observed.state === 'exited') return 'exited'
+  if (record.traffic === 'out') return 'draining'
+  if (probe === 'ready' || (probe === 'unknown' && record.proven && record.traffic === 'in')) return 'ready'
+  return record.proven ? 'not ready' : 'starting'
+}

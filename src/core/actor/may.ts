@@ -1,0 +1,58 @@
+import { ForbiddenError } from '../../lib/errors.ts'
+import { PRODUCTION } from '../app/app.ts'
+import type { Environment } from '../environment/environment.ts'
+import { type Actor, ROLES, type Role } from './actor.ts'
+
+/** What can be allowed. Every route names one; there is no other way in. */
+export const PERMISSIONS = {
+  'app.read': 'see apps, environments, releases, deployments and builds',
+  'log.read': 'read the logs of builds and instances',
+  'event.read': 'read who did what',
+  'config.read': 'read configuration; secrets are never shown',
+  'app.create': 'create apps and environments',
+  'source.push': 'push code and build it',
+  'environment.operate': 'deploy, roll back, restart, stop, start, scale, cancel, run commands',
+  'config.write': 'change configuration',
+  'domain.write': 'add and remove hostnames',
+  'app.remove': 'remove an app with all its environments',
+  'token.manage': 'create, list and revoke tokens',
+  'project.manage': 'create projects',
+  'installation.inspect': 'ask doctor about the machine',
+} as const
+export type Permission = keyof typeof PERMISSIONS
+
+/** The least role that has a permission; production asks for more, see below. */
+const LEAST_ROLE = {
+  'app.read': 'viewer',
+  'log.read': 'viewer',
+  'event.read': 'viewer',
+  'config.read': 'developer',
+  'app.create': 'developer',
+  'source.push': 'developer',
+  'environment.operate': 'developer',
+  'config.write': 'developer',
+  'domain.write': 'releaser',
+  'app.remove': 'admin',
+  'token.manage': 'admin',
+  'project.manage': 'admin',
+  'installation.inspect': 'viewer',
+} as const satisfies Record<Permission, Role>
+
+/** What moves production needs this role at least. */
+const PRODUCTION_ROLE: Partial<Record<Permission, Role>> = { 'environment.operate': 'releaser', 'config.write': 'releaser', 'source.push': 'releaser' }
+
+/** Whether the actor may; with an environment also whether there. Deny by default. */
+export function may(actor: Actor, permission: Permission, environment?: Pick<Environment, 'name'>): boolean {
+  const least = (environment?.name === PRODUCTION ? PRODUCTION_ROLE[permission] : undefined) ?? LEAST_ROLE[permission]
+  return ROLES.indexOf(actor.role) >= ROLES.indexOf(least)
+}
+
+/** Throws ForbiddenError `actor.may_not` unless the actor may. */
+export function mustBeAllowed(actor: Actor, permission: Permission, environment?: Pick<Environment, 'name'>): void {
+  if (may(actor, permission, environment)) return
+  const where = environment ? ` in ${environment.name}` : ''
+  throw new ForbiddenError(
+    'actor.may_not',
+    `${actor.name} (${actor.role}) may not ${PERMISSIONS[permission]}${where}. An admin can create a token with a higher role.`,
+  )
+}

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { runSpecOf } from './manifest.ts'
+import { parseManifest } from './parse-manifest.ts'
+
+function problemsOf(text: string): string {
+  try {
+    parseManifest(text)
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+  return 'no problem'
+}
+
+test('an empty file is an empty manifest', () => {
+  expect(parseManifest('')).toEqual({})
+  expect(parseManifest('# nothing\n')).toEqual({})
+})
+
+test('durations, memory and commands come out in our units', () => {
+  const manifest = parseManifest('health: {path: /up, start_deadline: 2m}\nlimits: {memory: 1GB, cpus: 0.5}\nrelease_command: npm run migrate\n')
+
+  const spec = runSpecOf(manifest, { command: null, port: null })
+
+  expect(spec.health).toMatchObject({ kind: 'http', path: '/up', startDeadlineMs: 120_000 })
+  expect(spec.limits).toEqual({ memoryMb: 1024, cpus: 0.5, processes: 256 })
+  expect(spec.releaseCommand).toEqual(['npm', 'run', 'migrate'])
+})
+
+test.each([
+  ['an unknown key', 'port: 80\nprot: http\n', 'lockgate.yaml:2:1: prot: there is no key "prot" here'],
+  ['an unknown key deeper down', 'health:\n  path: /up\n  pth: /x\n', 'lockgate.yaml:3:3: health.pth: there is no key "pth" here'],
+  ['a doubled key', 'port: 80\nport: 81\n', 'lockgate.yaml:2:1: this key stands here twice'],
+  ['a port out of range', 'port: 70000\n', 'lockgate.yaml:1:1: port: Too big: expected number to be <=65535'],
+  ['a duration without a unit', 'health:\n  interval: 5\n', 'lockgate.yaml:2:3: health.interval: Invalid input: expected string, received number'],
+  ['a strategy nobody knows', 'strategy: magic\n', 'lockgate.yaml:1:1: strategy: this has none of the forms that are allowed here'],
+  ['a folder outside the repository', 'build: {publish: ../etc}\n', 'lockgate.yaml:1:9: build.publish: a folder inside the repository'],
+  ['a bomb of aliases', 'port: &a 80\nhealth: *a\n', 'lockgate.yaml:1:1: aliases (&name, *name) are not allowed here'],
+])('%s is named with its line and column', (_what, text, message) => {
+  expect(problemsOf(text)).toBe(message)
+})
+
+test('every problem is named at once', () => {
+  expect(problemsOf('prot: http\nport: no\n').split('\n')).toHaveLength(2)
+})

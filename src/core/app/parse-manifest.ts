@@ -1,0 +1,110 @@
+import { LineCounter, parseDocument, type YAMLError } from 'yaml'
+import type { z } from 'zod'
+import { InvalidError } from '../../lib/errors.ts'
+import { EMPTY_MANIFEST, Manifest } from './manifest.ts'
+
+/** One thing that is wrong, and where. */
+export interface ManifestProblem {
+  readonly line: number
+  readonly column: number
+  /** `health.path`. */
+  readonly path: string
+  readonly message: string
+}
+
+const LARGEST = 64 * 1024
+
+/**
+ * Reads `lockgate.yaml`; an empty text is an empty manifest. Aliases are not followed (a few lines of them can stand for
+ * gigabytes). Throws InvalidError `manifest.invalid` with every problem, its line and column.
+ */
+export function parseManifest(text: string, file = 'lockgate.yaml'): Manifest {
+  if (Buffer.byteLength(text) > LARGEST) throw failure(file, [{ line: 1, column: 1, path: '', message: 'the file is larger than 64 KiB' }])
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false, strict: true })
+  const syntax = [...document.errors, ...document.warnings].map((error) => problemOf(error, lines))
+  if (syntax.length > 0) throw failure(file, syntax)
+  if (document.contents === null) return EMPTY_MANIFEST
+  const parsed = Manifest.safeParse(contentsOf(document, file))
+  if (parsed.success) return parsed.data
+  const problems = parsed.error.issues.flatMap((issue) => spread(issue)).map((issue) => place(issue, { document, lines }))
+  throw failure(file, problems)
+}
+
+function contentsOf(document: ReturnType<typeof parseDocument>, file: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 })
+  } catch {
+    throw failure(file, [{ line: 1, column: 1, path: '', message: 'aliases (&name, *name) are not allowed here' }])
+  }
+}
+
+function problemOf(error: YAMLError, lines: LineCounter): ManifestProblem {
+  const { line, col } = lines.linePos(error.pos[0])
+  const message = error.code === 'DUPLICATE_KEY' ? 'this key stands here twice' : error.message
+  return { line, column: col, path: '', message }
+}
+
+interface Issue {
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+}
+
+/** An unknown key is one problem each, at the key; of a union the branch that came furthest speaks. */
+function spread(issue: z.core.$ZodIssue): Issue[] {
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: [...issue.path, key], message: `there is no key "${key}" here` }))
+  if (issue.code === 'invalid_union') {
+    const branch = issue.errors.toSorted((a, b) => depth(b) - depth(a))[0]
+    if (branch && depth(branch) > 0) return branch.flatMap((inner) => spread({ ...inner, path: [...issue.path, ...inner.path] }))
+    return [{ path: issue.path, message: 'this has none of the forms that are allowed here' }]
+  }
+  return [{ path: issue.path, message: issue.message }]
+}
+
+function depth(issues: readonly z.core.$ZodIssue[]): number {
+  return Math.max(0, ...issues.map((issue) => issue.path.length))
+}
+
+function place(issue: Issue, at: { readonly document: ReturnType<typeof parseDocument>; readonly lines: LineCounter }): ManifestProblem {
+  const offset = offsetOf(at.document.contents, issue.path) ?? 0
+  const { line, col } = at.lines.linePos(offset)
+  return { line, column: col, path: issue.path.map(String).join('.'), message: issue.message }
+}
+
+/** Where the key (or list item) at the end of a path begins; the deepest part of the path that exists. */
+function offsetOf(node: unknown, path: readonly PropertyKey[]): number | null {
+  let current = node
+  let offset = startOf(node)
+  for (const key of path) {
+    if (!hasItems(current)) break
+    const item = typeof key === 'number' ? current.items[key] : current.items.find((pair) => isPair(pair) && isScalar(pair.key) && pair.key.value === key)
+    if (item === undefined) break
+    offset = startOf(isPair(item) ? item.key : item) ?? offset
+    current = isPair(item) ? item.value : item
+  }
+  return offset
+}
+
+function startOf(node: unknown): number | null {
+  if (typeof node !== 'object' || node === null || !('range' in node) || !Array.isArray(node.range)) return null
+  return Number(node.range[0])
+}
+
+function hasItems(node: unknown): node is { items: unknown[] } {
+  return typeof node === 'object' && node !== null && 'items' in node && Array.isArray(node.items)
+}
+
+function isPair(node: unknown): node is { key: unknown; value: unknown } {
+  return typeof node === 'object' && node !== null && 'key' in node
+}
+
+function isScalar(node: unknown): node is { value: unknown } {
+  return typeof node === 'object' && node !== null && 'value' in node
+}
+
+function failure(file: string, problems: readonly ManifestProblem[]): InvalidError {
+  const text = problems
+    .map((problem) => `${file}:${problem.line}:${problem.column}: ${problem.path === '' ? '' : `${problem.path}: `}${problem.message}`)
+    .join('\n')
+  return new InvalidError('manifest.invalid', text, { details: { problems } })
+}

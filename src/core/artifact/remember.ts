@@ -1,0 +1,13 @@
+import { newId } from '../../lib/ids.ts'
+import type { Tx } from '../../store/types.ts'
+import type { Artifact } from './artifact.ts'
+
+/** The record of an image that runs this way; the same image with the same run spec is the same artifact. */
+export async function rememberArtifact(tx: Tx, made: Omit<Artifact, 'id' | 'removedAt'>): Promise<Artifact> {
+  const known = await tx.artifacts.list(
+    { projectId: made.projectId },
+    { where: { appId: made.appId, digest: made.digest, commitId: made.commitId, removedAt: null } },
+  )
+  const same = known.find((artifact) => JSON.stringify(artifact.runSpec) === JSON.stringify(made.runSpec))
+  return same ?? tx.artifacts.insert({ id: newId('t'), ...made, removedAt: null })
+}

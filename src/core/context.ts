@@ -1,0 +1,27 @@
+import type { Edge } from '../drivers/edge/types.ts'
+import type { Runtime } from '../drivers/runtime/types.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Range } from '../lib/ipv4.ts'
+import type { Log } from '../lib/log.ts'
+import type { Store } from '../store/types.ts'
+import type { Sealer } from './secret/secret.ts'
+
+/** What verbs and loops work with; the composition root makes it. Each takes only the part it needs. */
+export interface Context {
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Log
+  readonly runtime: Runtime
+  readonly edge: Edge
+  readonly sealer: Sealer
+  /** Keeps what instances print; asked before a container is removed. */
+  readonly logs: { finished(name: string): Promise<void> }
+  readonly settings: CoreSettings
+}
+
+export interface CoreSettings {
+  /** Apps are reached at `<app>.<apps domain>`. */
+  readonly appsDomain: string
+  /** Instances get their addresses from here, a /26 for each environment. */
+  readonly instanceRange: Range
+}

@@ -1,0 +1,94 @@
+import { ConflictError, PolicyError } from '../../lib/errors.ts'
+import type { Tx } from '../../store/types.ts'
+import type { Actor } from '../actor/actor.ts'
+import { type Manifest, runSpecOf } from '../app/manifest.ts'
+import type { Artifact } from '../artifact/artifact.ts'
+import { rememberArtifact } from '../artifact/remember.ts'
+import { ensureRevision } from '../config-revision/revise.ts'
+import type { Context } from '../context.ts'
+import type { Environment } from '../environment/environment.ts'
+import { createRelease } from '../release/create.ts'
+import type { Release } from '../release/release.ts'
+import type { Deployment } from './deployment.ts'
+import { openDeployment } from './open.ts'
+
+export interface DeployArtifact {
+  readonly actor: Actor
+  readonly environment: Environment
+  readonly artifact: Artifact
+  /** What `lockgate.yaml` says of the strategy; an operator's word wins over it. */
+  readonly manifest: Manifest
+  readonly buildId: string | null
+  readonly now: number
+}
+
+/**
+ * Makes a release of an artifact with the head configuration, and opens its deployment. Throws PolicyError
+ * `release.pinned` when a rollback left this pair behind and no person asks for it.
+ */
+export async function deployArtifact(tx: Tx, input: DeployArtifact): Promise<{ readonly release: Release; readonly deployment: Deployment }> {
+  const { actor, artifact, now } = input
+  const current = await tx.environments.get({ projectId: input.environment.projectId }, input.environment.id)
+  if (current.removedAt) throw new ConflictError('environment.removed', `${current.name} is being removed.`)
+  const environment = await followManifest(tx, current, input.manifest)
+  const configRevision = await ensureRevision(tx, { environment, actor, now })
+  const pair = { artifactId: artifact.id, configRevisionId: configRevision.id }
+  if (actor.kind === 'platform') {
+    const pins = await tx.pins.list({ projectId: null }, { where: { environmentId: environment.id, ...pair }, limit: 1 })
+    if (pins[0])
+      throw new PolicyError(
+        'release.pinned',
+        `${artifact.origin} is not deployed by itself: ${pins[0].reason}. A person may deploy it, or push another commit.`,
+      )
+  }
+  await tx.removePins(environment.id, pair)
+  const release = await createRelease(tx, { environment, artifact, configRevision, actor: actor.name, now })
+  const deployment = await openDeployment(tx, {
+    environment,
+    verb: 'deploy',
+    request: { releaseId: release.id, count: null },
+    actor,
+    now,
+    buildId: input.buildId,
+  })
+  return { release, deployment }
+}
+
+async function followManifest(tx: Tx, environment: Environment, manifest: Manifest): Promise<Environment> {
+  if (environment.strategySetBy === 'operator') return environment
+  const strategy = manifest.strategy ?? { kind: 'auto' as const, surge: 1 }
+  if (JSON.stringify(strategy) === JSON.stringify(environment.strategy)) return environment
+  return tx.environments.save(environment, { ...environment, strategy, strategySetBy: manifest.strategy ? 'manifest' : 'default' })
+}
+
+export interface DeployImage {
+  readonly actor: Actor
+  readonly environment: Environment
+  /** NAME:TAG, NAME@sha256:… or a digest: resolved once, here. */
+  readonly image: string
+  readonly manifest: Manifest
+}
+
+/** Deploys an image that exists. Throws RejectedError `image.*` when it cannot be had. */
+export async function deployImage(
+  context: Pick<Context, 'store' | 'clock' | 'runtime'>,
+  input: DeployImage,
+): Promise<{ readonly release: Release; readonly deployment: Deployment }> {
+  const facts = await context.runtime.resolveImage(input.image)
+  const now = context.clock.now()
+  const runSpec = runSpecOf(input.manifest, { command: null, port: facts.ports.length === 1 ? (facts.ports[0] ?? null) : null })
+  return context.store.transaction(async (tx) => {
+    const { projectId, appId } = input.environment
+    const artifact = await rememberArtifact(tx, {
+      projectId,
+      appId,
+      digest: facts.digest,
+      origin: input.image,
+      commitId: null,
+      buildId: null,
+      runSpec,
+      createdAt: now,
+    })
+    return deployArtifact(tx, { actor: input.actor, environment: input.environment, artifact, manifest: input.manifest, buildId: null, now })
+  })
+}

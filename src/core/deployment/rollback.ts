@@ -1,0 +1,105 @@
+import { ConflictError, NotFoundError } from '../../lib/errors.ts'
+import type { ReadStore, Tx } from '../../store/types.ts'
+import type { Actor } from '../actor/actor.ts'
+import { addRevision, headRevision } from '../config-revision/revise.ts'
+import type { Context } from '../context.ts'
+import type { Environment } from '../environment/environment.ts'
+import { type Release, releaseName } from '../release/release.ts'
+import type { Deployment } from './deployment.ts'
+import { openDeployment } from './open.ts'
+
+export interface Rollback {
+  readonly actor: Actor
+  readonly environment: Environment
+  /** Number of the release to go back to; null: the last good one. */
+  readonly to: number | null
+}
+
+export interface RolledBack {
+  readonly deployment: Deployment
+  readonly from: Release
+  readonly to: Release
+  /** Configuration keys whose values go back with it. */
+  readonly undoes: readonly string[]
+}
+
+/**
+ * Opens a deployment for an older release: image and configuration go back together, that release's configuration becomes
+ * the head, and the pair that is left behind is pinned. Throws ConflictError `deployment.no_rollback_target`,
+ * `release.artifact_gone`, NotFoundError `release.not_found`.
+ */
+export function rollback(context: Pick<Context, 'store' | 'clock'>, input: Rollback): Promise<RolledBack> {
+  const now = context.clock.now()
+  return context.store.transaction(async (tx) => {
+    const environment = await tx.environments.get({ projectId: input.environment.projectId }, input.environment.id)
+    const { from, to } = await rollbackTarget(tx, environment, input.to)
+    const undoes = await makeHead(tx, { environment, to, actor: input.actor, now })
+    await pin(tx, { environment, from, to, now })
+    const deployment = await openDeployment(tx, {
+      environment,
+      verb: 'rollback',
+      request: { releaseId: to.id, count: null },
+      actor: input.actor,
+      now,
+      buildId: null,
+    })
+    return { deployment, from, to, undoes }
+  })
+}
+
+/** Which release a rollback leaves and which it goes to. A release that is still on its way in counts as the current one. */
+export async function rollbackTarget(
+  read: Pick<ReadStore, 'releases' | 'artifacts' | 'deployments'>,
+  environment: Environment,
+  number: number | null,
+): Promise<{ readonly from: Release; readonly to: Release }> {
+  const scope = { projectId: environment.projectId }
+  const coming = (
+    await read.deployments.list(scope, { where: { environmentId: environment.id, status: 'running', verb: ['deploy', 'rollback'] }, limit: 1 })
+  )[0]
+  const currentId = coming?.wish.releaseId ?? environment.wish.releaseId
+  if (currentId === null) throw new ConflictError('deployment.no_rollback_target', 'Nothing was deployed here yet, so there is nothing to go back to.')
+  const from = await read.releases.get(scope, currentId)
+  const releases = await read.releases.list(scope, { where: { environmentId: environment.id }, orderBy: 'number', descending: true })
+  const to =
+    number === null
+      ? releases.find((release) => release.provenAt !== null && release.number < from.number)
+      : releases.find((release) => release.number === number)
+  if (!to && number !== null) throw new NotFoundError('release.not_found', `There is no release r${number} here. "lockgate releases" lists them.`)
+  if (!to) throw new ConflictError('deployment.no_rollback_target', `There is no release before ${releaseName(from)} that was ever live here.`)
+  const artifact = await read.artifacts.get(scope, to.artifactId)
+  if (artifact.removedAt !== null)
+    throw new ConflictError(
+      'release.artifact_gone',
+      `The image of ${releaseName(to)} was removed by retention; build its commit again with "lockgate deploy --ref".`,
+    )
+  return { from, to }
+}
+
+async function makeHead(
+  tx: Tx,
+  input: { readonly environment: Environment; readonly to: Release; readonly actor: Actor; readonly now: number },
+): Promise<string[]> {
+  const { environment, to } = input
+  const head = await headRevision(tx, environment)
+  const target = await tx.configRevisions.get({ projectId: environment.projectId }, to.configRevisionId)
+  const keys = new Set([...Object.keys(head?.values ?? {}), ...Object.keys(target.values)])
+  const undoes = [...keys].filter((key) => JSON.stringify(head?.values[key]) !== JSON.stringify(target.values[key])).sort()
+  if (undoes.length > 0)
+    await addRevision(tx, { environment, values: target.values, note: `rollback to ${releaseName(to)}`, actor: input.actor, now: input.now })
+  return undoes
+}
+
+async function pin(tx: Tx, input: { readonly environment: Environment; readonly from: Release; readonly to: Release; readonly now: number }): Promise<void> {
+  const { environment, from, to, now } = input
+  await tx.removePins(environment.id, to)
+  if (from.id === to.id) return
+  await tx.removePins(environment.id, from)
+  await tx.pins.insert({
+    environmentId: environment.id,
+    artifactId: from.artifactId,
+    configRevisionId: from.configRevisionId,
+    reason: `rolled back from ${releaseName(from)} to ${releaseName(to)}`,
+    createdAt: now,
+  })
+}

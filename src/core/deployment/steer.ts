@@ -1,0 +1,114 @@
+// How a deployment moves through its states: begun, blocked, turned round, superseded, finished. The reconciler calls these.
+
+import type { PassResult } from '../../lib/work-queue.ts'
+import { EVERYTHING } from '../actor/actor.ts'
+import type { Context } from '../context.ts'
+import { instanceName } from '../environment/journal.ts'
+import type { Snapshot } from '../environment/snapshot.ts'
+import type { Prober } from '../instance/probe.ts'
+import { type Deployment, type DeploymentCause, type DeploymentMove, moveDeployment } from './deployment.ts'
+import { inputsOf, recordDeployment, waitsFor } from './open.ts'
+import { reportFailure } from './report.ts'
+import type { Plan, Step } from './step.ts'
+
+const AT_ONCE: PassResult = { afterMs: 0 }
+
+/** The oldest queued deployment begins: its inputs are frozen now. */
+export async function beginNext(context: Pick<Context, 'store' | 'clock'>, snapshot: Snapshot): Promise<PassResult> {
+  const next = snapshot.queued[0]
+  if (next) await context.store.transaction((tx) => begin(tx, { snapshot, next, now: context.clock.now() }))
+  return AT_ONCE
+}
+
+type Tx = Parameters<Parameters<Context['store']['transaction']>[0]>[0]
+
+async function begin(tx: Tx, input: { readonly snapshot: Snapshot; readonly next: Deployment; readonly now: number }): Promise<void> {
+  const environment = await tx.environments.get(EVERYTHING, input.snapshot.environment.id)
+  const queued = await tx.deployments.get(EVERYTHING, input.next.id)
+  const frozen = { ...queued, ...inputsOf(environment, queued) }
+  const running = await tx.deployments.save(queued, moveDeployment(frozen, { status: 'running', cause: 'requested', blocked: null, startedAt: input.now }))
+  await recordDeployment(tx, running, { environment, actor: running.actor })
+  for (const other of await tx.deployments.list(EVERYTHING, { where: { environmentId: environment.id, status: 'queued' } })) {
+    await tx.deployments.save(other, { ...other, blocked: waitsFor(running) })
+  }
+}
+
+/** Writes why the active deployment waits; null: it moves. */
+export async function block(context: Pick<Context, 'store'>, environmentId: string, blocked: string | null): Promise<void> {
+  const active = (await context.store.read.deployments.list(EVERYTHING, { where: { environmentId, status: ['running', 'reverting'] }, limit: 1 }))[0]
+  if (!active || active.blocked === blocked) return
+  await context.store.transaction((tx) => tx.deployments.save(active, { ...active, blocked }))
+}
+
+/**
+ * Whether a newer queued deployment may take over now: the running one is of the same kind and stands at a safe point,
+ * before anything moved or between two batches, never between stop traffic and resume traffic.
+ */
+export function supersedable(snapshot: Snapshot, plan: Plan): boolean {
+  const { active, queued, openSteps, direction } = snapshot
+  if (!active || direction !== 'forward' || openSteps.length > 0) return false
+  const brings = (deployment: Deployment): boolean => deployment.verb === 'deploy' || deployment.verb === 'rollback'
+  if (!brings(active) || !queued.some(brings)) return false
+  return plan.batches[0]?.lanes.every((lane) => lane[0]?.kind === 'check' || lane[0]?.kind === 'update') ?? false
+}
+
+/** The running deployment ends where it is, and the newest queued one begins in the same transaction: nothing goes back in between. */
+export async function supersedeActive(context: Pick<Context, 'store' | 'clock'>, snapshot: Snapshot): Promise<PassResult> {
+  const { active, queued } = snapshot
+  const next = queued.findLast((one) => one.verb === 'deploy' || one.verb === 'rollback')
+  if (!active || !next) return AT_ONCE
+  const now = context.clock.now()
+  await context.store.transaction(async (tx) => {
+    const move: DeploymentMove = { status: 'superseded', cause: 'newer_deployment', message: `${next.id} takes its place`, blocked: null, finishedAt: now }
+    const ended = await tx.deployments.save(active, moveDeployment(active, move))
+    await recordDeployment(tx, ended, { environment: snapshot.environment, actor: next.actor })
+    await begin(tx, { snapshot, next, now })
+  })
+  return AT_ONCE
+}
+
+export interface TurnRound {
+  readonly cause: DeploymentCause
+  readonly message: string
+  /** The step that failed, for the report; null: a person asked. */
+  readonly failed: Step | null
+  readonly probe?: Pick<Prober, 'result'>
+}
+
+/** The deployment goes back: from now on the plan leads to what was there before it. */
+export async function revert(context: Context, snapshot: Snapshot, turn: TurnRound): Promise<PassResult> {
+  const { active } = snapshot
+  if (!active) return AT_ONCE
+  const name = turn.failed && turn.failed.ordinal >= 0 ? instanceName(snapshot, context.store.installation, turn.failed) : null
+  const report = name === null ? null : await reportFailure(context, { name, snapshot, lastProbe: turn.probe?.result(name).lastAnswer ?? null })
+  await context.store.transaction(async (tx) => {
+    const move: DeploymentMove = { status: 'reverting', cause: turn.cause, message: turn.message, blocked: null, ...(report ? { report } : {}) }
+    const reverting = await tx.deployments.save(active, moveDeployment(active, move))
+    await recordDeployment(tx, reverting, { environment: snapshot.environment, actor: turn.cause === 'requested' ? active.actor : 'lockgate' })
+  })
+  return AT_ONCE
+}
+
+/** The world is as the deployment wants it: succeeded; or as it was before: failed or cancelled. */
+export async function finish(context: Pick<Context, 'store' | 'clock'>, snapshot: Snapshot, remark?: string): Promise<PassResult> {
+  const { active, environment } = snapshot
+  if (!active) return AT_ONCE
+  const now = context.clock.now()
+  await context.store.transaction(async (tx) => {
+    const current = await tx.environments.get(EVERYTHING, environment.id)
+    const saved = await tx.deployments.save(active, moveDeployment(active, ending(active, { now, remark })))
+    if (saved.status === 'succeeded') {
+      await tx.environments.save(current, { ...current, wish: active.wish })
+      if (active.wish.releaseId !== null && active.wish.running) await tx.releases.set(active.wish.releaseId, { provenAt: now })
+    }
+    await recordDeployment(tx, saved, { environment: current, actor: 'lockgate' })
+  })
+  return AT_ONCE
+}
+
+function ending(active: Deployment, at: { readonly now: number; readonly remark: string | undefined }): DeploymentMove {
+  const ended = { blocked: null, finishedAt: at.now }
+  if (active.status !== 'reverting') return { ...ended, status: 'succeeded', cause: 'done', message: '' }
+  const message = at.remark === undefined ? active.message : `${active.message}; ${at.remark}`
+  return { ...ended, status: active.cancelRequested ? 'cancelled' : 'failed', cause: active.cause, message }
+}

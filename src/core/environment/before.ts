@@ -1,0 +1,55 @@
+// What happens once, before anything moves: the check, and the release command.
+import { totalmem } from 'node:os'
+import { messageOf, PlatformError } from '../../lib/errors.ts'
+import { EVERYTHING } from '../actor/actor.ts'
+import { openReleaseCommand } from '../one-off/open.ts'
+import { environmentOf } from '../secret/environment.ts'
+import { type ActionInput, intent, type Outcome } from './actions.ts'
+
+/** check: the image is there (pulled now if it can be), the configuration opens, the machine is large enough. */
+export async function check(input: ActionInput): Promise<Outcome> {
+  const { context, snapshot } = input
+  await intent(input)
+  const release = snapshot.release
+  if (!release) return { kind: 'passed' }
+  try {
+    const artifact = await context.store.read.artifacts.get(EVERYTHING, release.artifactId)
+    await context.runtime.resolveImage(artifact.digest)
+    await environmentOf(context, release)
+  } catch (error) {
+    if (!(error instanceof PlatformError) || error.retryable) throw error
+    return { kind: 'failed', cause: 'check_failed', message: messageOf(error) }
+  }
+  const neededMb = release.runSpec.limits.memoryMb * (snapshot.wish.count + (snapshot.active?.strategy.kind === 'rolling' ? snapshot.active.strategy.surge : 0))
+  const presentMb = Math.floor(totalmem() / 1024 / 1024)
+  if (neededMb > presentMb) {
+    return {
+      kind: 'failed',
+      cause: 'check_failed',
+      message: `${snapshot.wish.count} instances with a limit of ${release.runSpec.limits.memoryMb} MB need ${neededMb} MB; this machine has ${presentMb} MB. Lower limits.memory or the count`,
+    }
+  }
+  return { kind: 'passed' }
+}
+
+/** The release command: a one-off of its own, found again by its record, never run twice. */
+export async function releaseCommand(input: ActionInput): Promise<Outcome> {
+  const { context, snapshot } = input
+  const { active, release } = snapshot
+  if (!active || !release?.runSpec.releaseCommand) return { kind: 'passed' }
+  const command = release.runSpec.releaseCommand
+  await intent(input, async (tx) => {
+    await openReleaseCommand(tx, { deployment: active, release, command, now: context.clock.now() })
+  })
+  const oneOff = (await context.store.read.oneOffs.list(EVERYTHING, { where: { deploymentId: active.id }, limit: 1 }))[0]
+  if (!oneOff) return { kind: 'waiting', for: 'its release command', afterMs: 100 }
+  if (oneOff.status === 'succeeded') return { kind: 'passed', numbers: { exitCode: 0 } }
+  if (oneOff.status === 'failed' || oneOff.status === 'cancelled') {
+    return {
+      kind: 'failed',
+      cause: 'release_command_failed',
+      message: `the release command "${command.join(' ')}" failed: ${oneOff.message}. It may have changed data; its output: lockgate logs --one-off ${oneOff.id}`,
+    }
+  }
+  return { kind: 'waiting', for: `its release command "${command.join(' ')}"`, afterMs: 200 }
+}

@@ -1,0 +1,28 @@
+import type { Context } from '../context.ts'
+import type { StepRecord } from '../deployment/step.ts'
+
+/** No pass counts more than this: while the server (or the whole machine) stood still no deadline was used up. */
+const MOST_PER_PASS_MS = 2_000
+
+/** How much of its deadline each open step has used: time is counted while we watch, not between two wall clocks. */
+export class Budgets {
+  readonly #context: Pick<Context, 'clock'>
+  readonly #seen = new Map<string, { readonly at: number; readonly usedMs: number }>()
+
+  constructor(context: Pick<Context, 'clock'>) {
+    this.#context = context
+  }
+
+  /** Adds the time since the last look, and gives the sum in milliseconds. */
+  use(key: string, record: StepRecord | undefined): number {
+    const at = this.#context.clock.monotonic()
+    const last = this.#seen.get(key)
+    const usedMs = last === undefined ? (record?.budgetUsedMs ?? 0) : last.usedMs + Math.min(at - last.at, MOST_PER_PASS_MS)
+    this.#seen.set(key, { at, usedMs })
+    return usedMs
+  }
+
+  forget(key: string): void {
+    this.#seen.delete(key)
+  }
+}

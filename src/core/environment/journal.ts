@@ -1,0 +1,63 @@
+import { newId } from '../../lib/ids.ts'
+import type { Tx } from '../../store/types.ts'
+import type { Context } from '../context.ts'
+import type { Plan, Step, StepNumbers, StepRecord } from '../deployment/step.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** How the journal names an instance's step: unique per deployment. */
+export function journalKey(snapshot: Snapshot, step: Step): string {
+  return `${snapshot.active?.id ?? 'keep'}/${snapshot.direction}/${step.key}`
+}
+
+export function instanceName(snapshot: Snapshot, installation: string, place: { readonly set: number; readonly ordinal: number }): string {
+  return `lockgate-${installation}-${snapshot.app.name}--${snapshot.environment.name}-${place.set}-${place.ordinal}`
+}
+
+/** Writes the intent of a step: before its effect, in the transaction of the wish that goes with it. */
+export async function intend(
+  tx: Tx,
+  input: { readonly snapshot: Snapshot; readonly step: Step; readonly instance: string | null; readonly now: number },
+): Promise<StepRecord> {
+  const { snapshot, step } = input
+  const { environment } = snapshot
+  return tx.steps.insert({
+    id: newId('st'),
+    projectId: environment.projectId,
+    environmentId: environment.id,
+    deploymentId: snapshot.active?.id ?? null,
+    seq: await tx.steps.next('seq', { environment_id: environment.id }),
+    key: journalKey(snapshot, step),
+    kind: step.kind,
+    instance: input.instance,
+    status: 'intended',
+    budgetUsedMs: 0,
+    numbers: {},
+    waiting: null,
+    startedAt: input.now,
+    finishedAt: null,
+  })
+}
+
+/** Writes the result of a step, and tells it. */
+export async function conclude(
+  tx: Tx,
+  record: StepRecord,
+  result: { readonly status: 'done' | 'failed' | 'dropped'; readonly numbers?: StepNumbers; readonly now: number },
+): Promise<void> {
+  await tx.steps.set(record.id, { status: result.status, numbers: { ...record.numbers, ...result.numbers }, waiting: null, finishedAt: result.now })
+}
+
+/**
+ * Open intents that the plan no longer asks for have passed: the world shows their effect. Those of another deployment or
+ * direction are dropped: that deployment has ended or turned round.
+ */
+export async function settle(context: Pick<Context, 'store' | 'clock'>, snapshot: Snapshot, plan: Plan): Promise<void> {
+  const planned = new Set(plan.batches.flatMap((batch) => batch.lanes.flat()).map((step) => journalKey(snapshot, step)))
+  const prefix = `${snapshot.active?.id ?? 'keep'}/${snapshot.direction}/`
+  const passed = snapshot.openSteps.filter((record) => !planned.has(record.key))
+  if (passed.length === 0) return
+  const now = context.clock.now()
+  await context.store.transaction(async (tx) => {
+    for (const record of passed) await conclude(tx, record, { status: record.key.startsWith(prefix) ? 'done' : 'dropped', now })
+  })
+}

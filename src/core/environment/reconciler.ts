@@ -1,0 +1,186 @@
+import { messageOf, PlatformError, UnavailableError } from '../../lib/errors.ts'
+import type { PassResult } from '../../lib/work-queue.ts'
+import { EVERYTHING } from '../actor/actor.ts'
+import type { Context } from '../context.ts'
+import { isDeploymentFinished } from '../deployment/deployment.ts'
+import { plan as planWorld } from '../deployment/plan.ts'
+import { beginNext, block, finish, revert, supersedable, supersedeActive } from '../deployment/steer.ts'
+import type { Batch, Plan, Step, StepKind } from '../deployment/step.ts'
+import type { ProbeTarget } from '../instance/ask.ts'
+import type { Prober } from '../instance/probe.ts'
+import { advanceOneOffs } from '../one-off/advance.ts'
+import type { RouteReconciler } from '../route/reconciler.ts'
+import { type ActionInput, type Outcome, remove, resumeTraffic, start, stop, stopTraffic, switchArms, update } from './actions.ts'
+import { check, releaseCommand } from './before.ts'
+import { Budgets } from './budget.ts'
+import { conclude, journalKey, settle } from './journal.ts'
+import { type Senses, type Snapshot, takeSnapshot, worldOf } from './snapshot.ts'
+import { forgetGone, keepTidy } from './tidy.ts'
+
+const ACTIONS: Readonly<Record<StepKind, (input: ActionInput) => Promise<Outcome>>> = {
+  check,
+  'release-command': releaseCommand,
+  update,
+  start,
+  'resume-traffic': resumeTraffic,
+  switch: switchArms,
+  'stop-traffic': stopTraffic,
+  stop,
+  remove,
+}
+
+/** Looked at again after this long although nothing woke us. */
+const RESYNC_MS = 10_000
+
+interface Needs {
+  readonly prober: Prober
+  readonly routes: Pick<RouteReconciler, 'confirmed' | 'trouble'>
+}
+
+/**
+ * Brings an environment to its wish, one pass at a time: read, observe, plan, take the first step of each lane of the first
+ * batch, come back. The only caller of runtime verbs, with or without a deployment.
+ */
+export class EnvironmentReconciler {
+  readonly #context: Context
+  readonly #needs: Needs
+  readonly #budgets: Budgets
+
+  constructor(context: Context, needs: Needs) {
+    this.#context = context
+    this.#needs = needs
+    this.#budgets = new Budgets(context)
+  }
+
+  async pass(environmentId: string): Promise<PassResult> {
+    try {
+      return await this.#pass(environmentId)
+    } catch (error) {
+      if (error instanceof UnavailableError) await block(this.#context, environmentId, `waits: ${error.message}`)
+      throw error
+    }
+  }
+
+  async #pass(environmentId: string): Promise<PassResult> {
+    const snapshot = await takeSnapshot(this.#context, environmentId)
+    if (!snapshot) return {}
+    if (snapshot.active === null && snapshot.queued.length > 0) return beginNext(this.#context, snapshot)
+    this.#needs.prober.watch(environmentId, await this.#targets(snapshot))
+    const senses = await this.#senses(snapshot)
+    const plan = planWorld(worldOf(snapshot, senses))
+    await settle(this.#context, snapshot, plan)
+    const oneOffs = await advanceOneOffs(this.#context, snapshot)
+    const active = snapshot.active
+    if (active?.cancelRequested && snapshot.direction === 'forward')
+      return revert(this.#context, snapshot, { cause: 'requested', message: 'cancelled: going back to what was there', failed: null })
+    if (supersedable(snapshot, plan)) return supersedeActive(this.#context, snapshot)
+    const first = plan.batches[0]
+    if (first) return soonest(await this.#take(snapshot, { senses, plan, batch: first }), oneOffs)
+    if (senses.confirmedGeneration < snapshot.environment.routeGeneration) return { afterMs: 1_000 }
+    if (active !== null && !isDeploymentFinished(active)) return finish(this.#context, snapshot)
+    await keepTidy(this.#context, snapshot, senses)
+    if (snapshot.environment.removedAt !== null) return forgetGone(this.#context, snapshot)
+    return soonest({ afterMs: RESYNC_MS }, oneOffs)
+  }
+
+  /** The first step of each lane, side by side. */
+  async #take(snapshot: Snapshot, now: { readonly senses: Senses; readonly plan: Plan; readonly batch: Batch }): Promise<PassResult> {
+    const steps = now.batch.lanes.flatMap((lane) => lane.slice(0, 1))
+    const results = await Promise.all(steps.map((step) => this.#advance(snapshot, step, now.senses)))
+    const failed = results.find((result) => result.outcome.kind === 'failed')
+    if (failed?.outcome.kind === 'failed') return this.#failed(snapshot, { step: failed.step, outcome: failed.outcome })
+    const waits = results.flatMap((result) => (result.outcome.kind === 'waiting' ? [result.outcome] : []))
+    const trouble = this.#needs.routes.trouble
+    await block(
+      this.#context,
+      snapshot.environment.id,
+      waits[0] ? `waits for ${waits[0].for}${trouble && waits[0].for.includes('edge') ? ` (${trouble})` : ''}` : null,
+    )
+    if (waits.length < results.length) return { afterMs: 0 }
+    return { afterMs: Math.min(...waits.map((wait) => wait.afterMs ?? RESYNC_MS)) }
+  }
+
+  async #advance(snapshot: Snapshot, step: Step, senses: Senses): Promise<{ readonly step: Step; readonly outcome: Outcome }> {
+    const key = journalKey(snapshot, step)
+    const open = snapshot.openSteps.find((record) => record.key === key)
+    const budgetMs = this.#budgets.use(key, open)
+    const input: ActionInput = { context: this.#context, snapshot, senses, step, budgetMs }
+    const outcome = await ACTIONS[step.kind](input).catch((error: unknown): Outcome => {
+      if (error instanceof UnavailableError || !(error instanceof PlatformError) || error.code === 'store.stale') throw error
+      return { kind: 'failed', cause: 'engine_refused', message: messageOf(error) }
+    })
+    await this.#write(snapshot, { key, outcome, budgetMs })
+    return { step, outcome }
+  }
+
+  /** The result of a step that passed or failed; of a waiting one what it waits for. */
+  async #write(snapshot: Snapshot, told: { readonly key: string; readonly outcome: Outcome; readonly budgetMs: number }): Promise<void> {
+    const { outcome, key, budgetMs } = told
+    const { store, clock } = this.#context
+    const open = (await store.read.steps.list(EVERYTHING, { where: { environmentId: snapshot.environment.id, status: 'intended', key }, limit: 1 }))[0]
+    if (!open) return
+    if (outcome.kind === 'waiting') {
+      const numbers = { ...open.numbers, ...outcome.numbers }
+      if (open.waiting === outcome.for && budgetMs - open.budgetUsedMs < 1_000 && JSON.stringify(numbers) === JSON.stringify(open.numbers)) return
+      await store.transaction((tx) => tx.steps.set(open.id, { waiting: outcome.for, numbers, budgetUsedMs: Math.round(budgetMs) }))
+      return
+    }
+    this.#budgets.forget(key)
+    const numbers = outcome.kind === 'passed' ? outcome.numbers : undefined
+    await store.transaction((tx) =>
+      conclude(tx, open, { status: outcome.kind === 'passed' ? 'done' : 'failed', now: clock.now(), ...(numbers ? { numbers } : {}) }),
+    )
+  }
+
+  async #failed(snapshot: Snapshot, failure: { readonly step: Step; readonly outcome: Extract<Outcome, { kind: 'failed' }> }): Promise<PassResult> {
+    if (snapshot.direction === 'forward') return revert(this.#context, snapshot, { ...failure.outcome, failed: failure.step, probe: this.#needs.prober })
+    if (snapshot.direction === 'back')
+      return finish(this.#context, snapshot, `going back is not complete either: ${failure.outcome.message}; Lockgate goes on trying`)
+    this.#context.log.warn('keeping the wish met a failure', {
+      environment: snapshot.environment.id,
+      cause: failure.outcome.cause,
+      message: failure.outcome.message,
+    })
+    return { afterMs: 500 }
+  }
+
+  async #senses(snapshot: Snapshot): Promise<Senses> {
+    const out = snapshot.instances.filter((instance) => instance.traffic === 'out').map((instance) => instance.name)
+    // Not knowing is not zero: when the edge cannot be asked nothing is stopped.
+    const inFlight = out.length === 0 ? new Map<string, number>() : await this.#context.edge.inFlight(out).catch(() => new Map<string, number>())
+    return { probe: (name) => this.#needs.prober.result(name), confirmedGeneration: this.#needs.routes.confirmed, inFlight }
+  }
+
+  async #targets(snapshot: Snapshot): Promise<ProbeTarget[]> {
+    const domains = await this.#context.store.read.domains.list(EVERYTHING, {
+      where: { environmentId: snapshot.environment.id },
+      orderBy: 'createdAt',
+      limit: 1,
+    })
+    const host = domains[0]?.host.replace(/^\*\./, 'www.') ?? 'localhost'
+    return snapshot.instances.flatMap((instance): ProbeTarget[] => {
+      const observed = snapshot.observed.get(instance.name)
+      const release = snapshot.releases.get(instance.releaseId)
+      if (!release || observed?.state !== 'running') return []
+      const address = observed.address ?? instance.address
+      return [
+        {
+          name: instance.name,
+          environmentId: snapshot.environment.id,
+          address,
+          port: instance.port,
+          protocol: release.runSpec.protocol,
+          health: release.runSpec.health,
+          host,
+          proven: instance.proven,
+          startedAt: observed.startedAt,
+        },
+      ]
+    })
+  }
+}
+
+function soonest(a: PassResult, b: PassResult): PassResult {
+  const times = [a.afterMs, b.afterMs].filter((ms) => ms !== undefined)
+  return times.length === 0 ? {} : { afterMs: Math.min(...times) }
+}

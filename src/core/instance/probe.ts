@@ -1,0 +1,94 @@
+import type { Runtime } from '../../drivers/runtime/types.ts'
+import { pause } from '../../lib/clock.ts'
+import { ask, type ProbeTarget } from './ask.ts'
+import type { ProbeResult, ProbeState } from './instance.ts'
+
+/** While an instance starts it is asked this often. */
+const STARTING_INTERVAL_MS = 100
+
+interface Watched {
+  readonly target: ProbeTarget
+  readonly stop: AbortController
+  state: ProbeState
+  lastAnswer: string | null
+  successes: number
+  failures: number
+}
+
+const UNKNOWN: ProbeResult = { state: 'unknown', lastAnswer: null, failuresInARow: 0 }
+
+/** Asks every running instance whether it answers; keeps what it heard, and tells whose environment changed. */
+export class Prober {
+  readonly #runtime: Pick<Runtime, 'exec'>
+  readonly #changed: (environmentId: string) => void
+  readonly #watched = new Map<string, Watched>()
+
+  constructor(runtime: Pick<Runtime, 'exec'>, changed: (environmentId: string) => void) {
+    this.#runtime = runtime
+    this.#changed = changed
+  }
+
+  /** From now on asks exactly these instances of the environment. */
+  watch(environmentId: string, targets: readonly ProbeTarget[]): void {
+    const wanted = new Map(targets.map((target) => [target.name, target]))
+    for (const [name, watched] of this.#watched) {
+      if (watched.target.environmentId !== environmentId) continue
+      const target = wanted.get(name)
+      if (target && isSame(target, watched.target)) wanted.delete(name)
+      else this.#drop(name)
+    }
+    for (const target of wanted.values()) this.#start(target)
+  }
+
+  result(name: string): ProbeResult {
+    const watched = this.#watched.get(name)
+    return watched ? { state: watched.state, lastAnswer: watched.lastAnswer, failuresInARow: watched.failures } : UNKNOWN
+  }
+
+  close(): void {
+    for (const name of [...this.#watched.keys()]) this.#drop(name)
+  }
+
+  #drop(name: string): void {
+    this.#watched.get(name)?.stop.abort()
+    this.#watched.delete(name)
+  }
+
+  #start(target: ProbeTarget): void {
+    const watched: Watched = { target, stop: new AbortController(), state: 'unknown', lastAnswer: null, successes: 0, failures: 0 }
+    this.#watched.set(target.name, watched)
+    void this.#loop(watched)
+  }
+
+  async #loop(watched: Watched): Promise<void> {
+    const { health } = watched.target
+    const signal = watched.stop.signal
+    while (!signal.aborted) {
+      const answer = await ask(watched.target, this.#runtime)
+      if (signal.aborted) return
+      watched.lastAnswer = answer.text
+      watched.successes = answer.ok ? watched.successes + 1 : 0
+      watched.failures = answer.ok ? 0 : watched.failures + 1
+      const state = nextState(watched)
+      if (state !== watched.state) {
+        watched.state = state
+        this.#changed(watched.target.environmentId)
+      }
+      await pause(watched.state === 'ready' ? health.intervalMs : Math.min(STARTING_INTERVAL_MS, health.intervalMs), signal)
+    }
+  }
+}
+
+/** Hysteresis: `rise` successes make it ready; a proven one needs `fall` failures before it is not. */
+function nextState(watched: Watched): ProbeState {
+  const { health, proven } = watched.target
+  if (watched.successes >= health.rise) return 'ready'
+  const allowed = watched.state === 'ready' || (proven && watched.state === 'unknown') ? health.fall : 1
+  return watched.failures >= allowed ? 'not-ready' : watched.state
+}
+
+function isSame(a: ProbeTarget, b: ProbeTarget): boolean {
+  return (
+    a.address === b.address && a.port === b.port && a.startedAt === b.startedAt && a.host === b.host && JSON.stringify(a.health) === JSON.stringify(b.health)
+  )
+}

@@ -1,0 +1,73 @@
+import { WorkQueue } from '../lib/work-queue.ts'
+import { EVERYTHING } from './actor/actor.ts'
+import { type BuildNeeds, BuildReconciler } from './build/reconciler.ts'
+import type { Context } from './context.ts'
+import { EnvironmentReconciler } from './environment/reconciler.ts'
+import type { ObservedInstance } from './instance/instance.ts'
+import { Observer } from './instance/observer.ts'
+import { Prober } from './instance/probe.ts'
+import { RouteReconciler } from './route/reconciler.ts'
+
+/** Every environment is looked at again this often, whatever woke it or did not. */
+const RESYNC_MS = 30_000
+
+/** What the API may ask of the running loops: what is observed now, never what is wished. */
+export interface Sight {
+  readonly observer: Observer
+  readonly prober: Prober
+  readonly routes: RouteReconciler
+}
+
+export interface Loops extends Sight {
+  close(): Promise<void>
+}
+
+/**
+ * Starts the control loops: environments, the edge, builds. Events of committed transactions wake them early; the resync
+ * makes every event optional, and work goes on after a restart because the first resync wakes everything.
+ */
+export function startLoops(context: Context, needs: BuildNeeds & { readonly listed: (all: readonly ObservedInstance[]) => void }): Loops {
+  const wakeEnvironment = (id: string): void => environments.wake(id)
+  const prober = new Prober(context.runtime, (environmentId) => {
+    wakeEnvironment(environmentId)
+    edge.wake('edge')
+  })
+  const routes = new RouteReconciler(context, { onConfirmed: () => void wakeAll(), isReady: (name) => prober.result(name).state === 'ready' })
+  const reconciler = new EnvironmentReconciler(context, { prober, routes })
+  const builds = new BuildReconciler(context, needs)
+  const observer = new Observer(context, { changed: wakeEnvironment, listed: needs.listed })
+
+  const environments = new WorkQueue({ name: 'environments', work: (id) => reconciler.pass(id), log: context.log })
+  const edge = new WorkQueue({ name: 'edge', work: () => routes.pass(), log: context.log, parallel: 1 })
+  const building = new WorkQueue({ name: 'builds', work: () => builds.pass(), log: context.log, parallel: 1 })
+
+  async function wakeAll(): Promise<void> {
+    for (const environment of await context.store.read.environments.list(EVERYTHING, { where: { goneAt: null } })) environments.wake(environment.id)
+  }
+
+  const unsubscribe = context.store.onCommit(({ events, edgeGeneration }) => {
+    for (const event of events) {
+      if (event.environmentId !== null) environments.wake(event.environmentId)
+      if (event.kind.startsWith('build.')) building.wake('builds')
+    }
+    if (events.length > 0 || edgeGeneration !== null) edge.wake('edge')
+  })
+  const resync = setInterval(() => void wakeAll(), RESYNC_MS)
+  observer.start()
+  edge.wake('edge')
+  building.wake('builds')
+  void wakeAll()
+
+  return {
+    observer,
+    prober,
+    routes,
+    close: async () => {
+      clearInterval(resync)
+      unsubscribe()
+      prober.close()
+      await Promise.all([observer.close(), builds.close()])
+      await Promise.all([environments.close(), edge.close(), building.close()])
+    },
+  }
+}

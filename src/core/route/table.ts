@@ -1,0 +1,74 @@
+import { sha256 } from '../../lib/hash.ts'
+import type { App } from '../app/app.ts'
+import { PRODUCTION } from '../app/app.ts'
+import type { Environment } from '../environment/environment.ts'
+import type { Instance } from '../instance/instance.ts'
+import type { Release } from '../release/release.ts'
+import type { Domain, EnvironmentTraffic, RouteArm, RoutingTable, StatePage } from './route.ts'
+
+/** Everything one environment brings to the table. */
+export interface EnvironmentFacts {
+  readonly environment: Environment
+  readonly app: App
+  readonly domains: readonly Domain[]
+  readonly instances: readonly Instance[]
+  /** The releases its instances run, by id. */
+  readonly releases: ReadonlyMap<string, Release>
+  /** Something is being deployed, restarted or started. */
+  readonly moving: boolean
+}
+
+/** All routes in one sorted table: the same facts give the same text. */
+export function routingTable(generation: number, facts: readonly EnvironmentFacts[]): RoutingTable {
+  const sorted = facts.toSorted((a, b) => (a.environment.id < b.environment.id ? -1 : 1))
+  const environments: Record<string, EnvironmentTraffic> = {}
+  for (const one of sorted) for (const arm of ['blue', 'green'] as const) environments[`${one.environment.id}/${arm}`] = trafficOf(one)
+  return {
+    generation,
+    routes: sorted
+      .flatMap((one) =>
+        one.domains.map((domain) => ({ host: domain.host as string, path: domain.path as string, stable: `${one.environment.id}/${one.environment.liveArm}` })),
+      )
+      .toSorted((a, b) => (`${a.host}${a.path}` < `${b.host}${b.path}` ? -1 : 1)),
+    arms: sorted.flatMap((one) => [armOf(one, 'blue'), armOf(one, 'green')]).filter((arm) => arm.targets.length > 0),
+    environments,
+  }
+}
+
+/** What a table says, apart from its number. */
+export function fingerprint(table: RoutingTable): string {
+  return sha256(JSON.stringify({ ...table, generation: 0 }))
+}
+
+function armOf(facts: EnvironmentFacts, arm: 'blue' | 'green'): RouteArm {
+  const named = facts.instances.filter((instance) => instance.arm === arm && instance.traffic !== 'none' && instance.removedAt === null)
+  const protocol = named.map((instance) => facts.releases.get(instance.releaseId)?.runSpec.protocol).find((one) => one !== undefined) ?? 'http'
+  return {
+    id: `${facts.environment.id}/${arm}`,
+    protocol,
+    targets: named
+      .map((instance) => ({ instance: instance.name, address: instance.address, port: instance.port, ready: instance.traffic === 'in' }))
+      .toSorted((a, b) => (a.instance < b.instance ? -1 : 1)),
+  }
+}
+
+function trafficOf(facts: EnvironmentFacts): EnvironmentTraffic {
+  const { app, environment, releases } = facts
+  const timeouts = [...releases.values()].map((release) => release.runSpec.requestTimeoutMs)
+  return {
+    title: environment.name === PRODUCTION ? app.name : `${app.name} (${environment.name})`,
+    page: pageOf(facts),
+    requestTimeoutMs: timeouts.length > 0 ? Math.max(...timeouts) : 3_600_000,
+  }
+}
+
+/** What visitors read while nothing is ready. */
+function pageOf(facts: EnvironmentFacts): StatePage {
+  const { environment, instances, moving } = facts
+  const looping = instances.some((instance) => instance.removedAt === null && instance.crashes >= 3)
+  if (moving) return { state: 'starting', sentence: 'It is being started right now. Try again in a moment.', retryAfterSeconds: 3 }
+  if (environment.wish.releaseId === null) return { state: 'not deployed', sentence: 'Nothing was deployed here yet.', retryAfterSeconds: 30 }
+  if (!environment.wish.running) return { state: 'stopped', sentence: 'It was stopped by its owners.', retryAfterSeconds: 60 }
+  if (looping) return { state: 'crash looping', sentence: 'It keeps ending right after its start; its owners can see why in its logs.', retryAfterSeconds: 15 }
+  return { state: 'not ready', sentence: 'No instance of it answers at the moment; one is being brought back.', retryAfterSeconds: 5 }
+}

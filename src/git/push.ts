@@ -1,0 +1,193 @@
+import type { z } from 'zod'
+import { endLines, FlowLines } from '../api/contract/flow.ts'
+import type { DeploymentLive } from '../api/contract/resources.ts'
+import type { Actor } from '../core/actor/actor.ts'
+import { EVERYTHING } from '../core/actor/actor.ts'
+import { may } from '../core/actor/may.ts'
+import type { App } from '../core/app/app.ts'
+import { isBuildFinished } from '../core/build/build.ts'
+import { openBuild } from '../core/build/open.ts'
+import type { Context } from '../core/context.ts'
+import type { Environment } from '../core/environment/environment.ts'
+import type { LogBook } from '../core/log/book.ts'
+import { pushRef } from '../core/push/push.ts'
+import { pause } from '../lib/clock.ts'
+import { plainText } from '../lib/control-bytes.ts'
+import { messageOf } from '../lib/errors.ts'
+import type { Repositories } from './repository.ts'
+
+/** One ref of a push, as git names it. */
+export interface RefCommand {
+  readonly before: string
+  readonly after: string
+  readonly ref: string
+}
+
+export interface PushNeeds {
+  readonly repositories: Repositories
+  readonly book: LogBook
+  /** Pictures of a deployment until it has ended. */
+  readonly follow: (deploymentId: string, signal: AbortSignal) => AsyncIterable<z.output<typeof DeploymentLive>>
+  readonly urlOf: (host: string, path: string) => string
+}
+
+export interface PushedBy {
+  readonly actor: Actor
+  readonly app: App
+}
+
+const ZERO = /^0+$/
+const BRANCH = /^refs\/heads\/([A-Za-z0-9_][A-Za-z0-9._/+-]*)$/
+const TAG = /^refs\/tags\/[A-Za-z0-9_][A-Za-z0-9._/+-]*$/
+
+/**
+ * What happens to the refs of a push. The commit is kept under `refs/lockgate/pushes/N`; a branch moves only when its
+ * deployment has succeeded. The pusher may leave: the work goes on.
+ */
+export class PushReceiver {
+  readonly #context: Context
+  readonly #needs: PushNeeds
+
+  constructor(context: Context, needs: PushNeeds) {
+    this.#context = context
+    this.#needs = needs
+  }
+
+  /** Null: accepted; else the reason git shows in its `[remote rejected]`. `print` writes a line to the pusher. */
+  async receive(command: RefCommand, by: PushedBy, print: (line: string) => void): Promise<string | null> {
+    try {
+      return await this.#receive(command, by, print)
+    } catch (error) {
+      return oneLine(messageOf(error))
+    }
+  }
+
+  async #receive(command: RefCommand, by: PushedBy, print: (line: string) => void): Promise<string | null> {
+    const { app } = by
+    const { ref, after } = command
+    const environments = await this.#context.store.read.environments.list(EVERYTHING, { where: { appId: app.id, goneAt: null } })
+    const branch = BRANCH.exec(ref)?.[1]
+    const target = environments.find((environment) => environment.branch === branch)
+    if (app.removedAt !== null) return `${app.name} is being removed`
+    if (branch === undefined && !TAG.test(ref)) return 'only branches and tags with plain names can be pushed'
+    if (ZERO.test(after)) {
+      if (target) return `${branch} is what ${target.name} is deployed from, and cannot be deleted`
+      await this.#needs.repositories.setRef(app.name, ref, null)
+      return null
+    }
+    if (!target) {
+      await this.#needs.repositories.setRef(app.name, ref, after)
+      print(
+        branch === undefined
+          ? 'tag kept; nothing is deployed'
+          : `${branch} kept; nothing is deployed: ${environments.map((one) => `${one.branch} → ${one.name}`).join(', ')}`,
+      )
+      return null
+    }
+    if (!may(by.actor, 'source.push', target)) return `${by.actor.name} (${by.actor.role}) may not push to ${target.name}`
+    return this.#deploy({ command, by, environment: target, print })
+  }
+
+  async #deploy(push: {
+    readonly command: RefCommand
+    readonly by: PushedBy
+    readonly environment: Environment
+    readonly print: (line: string) => void
+  }): Promise<string | null> {
+    const { command, by, environment, print } = push
+    const { app, actor } = by
+    const number = await this.#keep(command, by, environment)
+    const { repositories } = this.#needs
+    const opened = await openBuild(this.#context, repositories, { actor, app, environment, ref: command.ref, commitId: command.after, rebuild: false })
+    print('')
+    let deploymentId = opened.deployment?.id ?? null
+    if (opened.build) {
+      await this.#context.store.transaction((tx) => tx.pushes.set(String(number), { buildId: opened.build.id }))
+      print(`push ${number}: build ${opened.build.id} of ${command.after.slice(0, 7)} for ${app.name} ${environment.name}`)
+      const failed = await this.#followBuild(opened.build.id, print)
+      if (failed !== null) return failed
+      deploymentId = (await this.#context.store.read.builds.get(EVERYTHING, opened.build.id)).deploymentId
+    } else print(`push ${number}: ${command.after.slice(0, 7)} was built before; deploying it`)
+    if (deploymentId === null) return 'the build opened no deployment'
+    const failed = await this.#followDeployment(deploymentId, print)
+    if (failed !== null) return failed
+    await repositories.setRef(app.name, command.ref, command.after)
+    const domains = await this.#context.store.read.domains.list(EVERYTHING, { where: { environmentId: environment.id }, orderBy: 'createdAt' })
+    for (const domain of domains) if (!domain.host.startsWith('*')) print(`live at ${this.#needs.urlOf(domain.host, domain.path)}`)
+    print('')
+    return null
+  }
+
+  async #keep(command: RefCommand, by: PushedBy, environment: Environment): Promise<number> {
+    const { app, actor } = by
+    const number = await this.#context.store.transaction(async (tx) => {
+      const next = await tx.pushes.next('number')
+      const row = {
+        number: next,
+        projectId: app.projectId,
+        appId: app.id,
+        environmentId: environment.id,
+        ref: command.ref,
+        commitId: command.after,
+        buildId: null,
+        actor: actor.name,
+        createdAt: this.#context.clock.now(),
+      }
+      await tx.pushes.insert(row)
+      await tx.record({
+        kind: 'push.received',
+        actor: actor.name,
+        projectId: app.projectId,
+        appId: app.id,
+        environmentId: environment.id,
+        subject: String(next),
+        data: { ref: command.ref, commit: command.after },
+      })
+      return next
+    })
+    await this.#needs.repositories.setRef(app.name, pushRef(number), command.after)
+    return number
+  }
+
+  async #followBuild(id: string, print: (line: string) => void): Promise<string | null> {
+    const stop = new AbortController()
+    const { store } = this.#context
+    const look = async () => store.read.builds.get(EVERYTHING, id)
+    const lines = this.#needs.book.follow(`build/${id}`, 0, stop.signal)
+    const printing = (async () => {
+      for await (const line of lines) print(`  ${plainText(line.text, true)}`)
+    })()
+    let build = await look()
+    if (build.status === 'queued') print('  waits for other builds')
+    while (!isBuildFinished(build)) {
+      await pause(100)
+      build = await look()
+    }
+    // Its last lines were flushed before its end was written.
+    await pause(50)
+    stop.abort()
+    await printing
+    if (build.status === 'succeeded') return null
+    print(`build ${id} ${build.status}: ${build.message.split('\n')[0] ?? ''}`)
+    return oneLine(build.status === 'failed' ? `build failed: ${build.message}` : `build ${build.status}: ${build.message}`)
+  }
+
+  async #followDeployment(id: string, print: (line: string) => void): Promise<string | null> {
+    const flow = new FlowLines()
+    let last: z.output<typeof DeploymentLive> | null = null
+    print(`deployment ${id}`)
+    for await (const live of this.#needs.follow(id, new AbortController().signal)) {
+      for (const line of flow.next(live)) print(`  ${plainText(line)}`)
+      last = live
+    }
+    if (!last) return 'the deployment could not be followed'
+    for (const line of endLines(last)) print(plainText(line))
+    if (last.deployment.status === 'succeeded') return null
+    return oneLine(`deployment ${last.deployment.status}: ${last.deployment.message}`)
+  }
+}
+
+/** Git shows a reason on one line. */
+function oneLine(text: string): string {
+  return plainText(text.replace(/\s+/g, ' ')).trim().slice(0, 200)
+}

@@ -1,0 +1,87 @@
+// Git over HTTP (gitprotocol-http(5)): git's own programs do the protocol, we do the door and the pipes.
+import { createGunzip } from 'node:zlib'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { bearerOf } from '../api/door.ts'
+import { may, mustBeAllowed } from '../core/actor/may.ts'
+import { authenticate } from '../core/actor/token.ts'
+import { AppName } from '../core/app/app.ts'
+import { findApp } from '../core/app/remove.ts'
+import type { Context } from '../core/context.ts'
+import { ForbiddenError, NotFoundError } from '../lib/errors.ts'
+import { launch } from '../lib/run.ts'
+import type { HookSocket } from './hook-socket.ts'
+import { packet } from './packet-line.ts'
+import type { PushedBy } from './push.ts'
+import { GIT_ENVIRONMENT, type Repositories } from './repository.ts'
+
+export interface GitNeeds {
+  readonly context: Context
+  readonly repositories: Repositories
+  readonly hooks: HookSocket
+}
+
+const SERVICES: readonly string[] = ['git-upload-pack', 'git-receive-pack']
+
+/** The routes under `/git/`: reading needs app.read, pushing source.push; the ref decides again in the hook. */
+export function gitRoutes(needs: GitNeeds): (server: FastifyInstance) => Promise<void> {
+  return async (server) => {
+    server.removeAllContentTypeParsers()
+    server.addContentTypeParser('*', (_request, _payload, done) => done(null, null))
+    server.get('/git/:repository/info/refs', { schema: { hide: true } }, (request, reply) => advertise(needs, request, reply))
+    for (const service of SERVICES)
+      server.post(`/git/:repository/${service}`, { schema: { hide: true } }, (request, reply) => serve(needs, { service, request, reply }))
+  }
+}
+
+async function pass(needs: GitNeeds, request: FastifyRequest, service: string): Promise<PushedBy> {
+  const actor = await authenticate(needs.context, bearerOf(request))
+  const { repository = '' } = request.params as { repository?: string }
+  const name = AppName.safeParse(repository.replace(/\.git$/, ''))
+  if (!name.success) throw new NotFoundError('app.not_found', `There is no app ${repository.slice(0, 60)}.`)
+  const app = await findApp(needs.context.store.read, { projectId: actor.projectId }, name.data)
+  mustBeAllowed(actor, 'app.read')
+  if (service === 'git-receive-pack' && !may(actor, 'source.push'))
+    throw new ForbiddenError('actor.may_not', `${actor.name} (${actor.role}) may not push code.`)
+  await needs.repositories.ensure(app.name)
+  return { actor, app }
+}
+
+async function advertise(needs: GitNeeds, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+  const { service = '' } = request.query as { service?: string }
+  if (!SERVICES.includes(service)) throw new ForbiddenError('git.dumb_protocol', 'This server speaks the smart protocol only; use git 1.6.6 or newer.')
+  const { app } = await pass(needs, request, service)
+  reply.hijack()
+  reply.raw.writeHead(200, { 'content-type': `application/x-${service}-advertisement`, 'cache-control': 'no-store' })
+  reply.raw.write(`${packet(`# service=${service}\n`)}0000`)
+  const child = launch('git', [service.slice(4), '--stateless-rpc', '--http-backend-info-refs', needs.repositories.pathOf(app.name)], {
+    env: { ...GIT_ENVIRONMENT, ...protocolOf(request) },
+  })
+  child.stdin?.end()
+  child.stdout?.pipe(reply.raw)
+  child.on('error', () => reply.raw.destroy())
+  return undefined
+}
+
+async function serve(needs: GitNeeds, exchange: { readonly service: string; readonly request: FastifyRequest; readonly reply: FastifyReply }): Promise<void> {
+  const { service, request, reply } = exchange
+  const by = await pass(needs, request, service)
+  const { ticket, done } = needs.hooks.issue(by)
+  const env = { ...GIT_ENVIRONMENT, ...protocolOf(request), LOCKGATE_HOOK_SOCKET: needs.hooks.path, LOCKGATE_PUSH_TICKET: ticket }
+  reply.hijack()
+  reply.raw.writeHead(200, { 'content-type': `application/x-${service}-result`, 'cache-control': 'no-store' })
+  const child = launch('git', [service.slice(4), '--stateless-rpc', needs.repositories.pathOf(by.app.name)], { env })
+  const body = request.headers['content-encoding'] === 'gzip' ? request.raw.pipe(createGunzip()) : request.raw
+  // A pusher that leaves ends git and its hook; a deployment that was opened goes on, it is not theirs.
+  child.stdin?.on('error', () => undefined)
+  body.on('error', () => child.stdin?.destroy())
+  if (child.stdin) body.pipe(child.stdin)
+  child.stdout?.pipe(reply.raw)
+  reply.raw.on('close', () => child.exitCode === null && child.kill('SIGTERM'))
+  child.on('error', () => reply.raw.destroy())
+  child.on('close', done)
+}
+
+function protocolOf(request: FastifyRequest): Record<string, string> {
+  const version = request.headers['git-protocol']
+  return typeof version === 'string' && /^[a-z0-9=:.-]{1,60}$/.test(version) ? { GIT_PROTOCOL: version } : {}
+}
