@@ -9,6 +9,7 @@ export type Bytes = AsyncIterable<unknown>
 export function addEntry(tar: Pack, header: Partial<Header> & { readonly name: string; readonly size: number }, bytes: Bytes): Promise<void> {
   return new Promise((resolve, reject) => {
     const sink = tar.entry(header as Header, (error) => (error ? reject(error) : resolve()))
+    sink.on('error', reject)
     pour(bytes, sink).catch(reject)
   })
 }
@@ -21,6 +22,8 @@ export function tarStream(fill: (tar: Pack) => Promise<void>): Readable {
     (error: unknown) => tar.destroy(error instanceof Error ? error : new Error(messageOf(error))),
   )
   void filled
+  // Whoever reads sees it; one that comes when nobody reads any more must not end the process.
+  tar.on('error', () => undefined)
   return Readable.from(tar, { objectMode: false })
 }
 

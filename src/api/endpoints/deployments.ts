@@ -86,7 +86,8 @@ async function plan(handling: Handling, call: Call, asked: Asked): Promise<Answe
   return { deployment: null, build: null, plan: planned, undoes: [] }
 }
 
-async function live(handling: Handling, deployment: Deployment): Promise<z.input<(typeof endpoints)['readDeployment']['response']>> {
+/** A picture of a deployment: itself, its journal, and what is still planned. */
+export async function liveDeployment(handling: Handling, deployment: Deployment): Promise<z.input<(typeof endpoints)['readDeployment']['response']>> {
   const { read } = handling.store
   const steps = await read.steps.list(EVERYTHING, { where: { deploymentId: deployment.id }, orderBy: 'seq' })
   const now = handling.clock.now()
@@ -110,11 +111,11 @@ export const deployments = {
     return Promise.all(list.map((deployment) => showDeployment(handling.store.read, deployment)))
   },
   readDeployment: async (handling, { actor, params }) =>
-    live(handling, await handling.store.read.deployments.get({ projectId: actor.projectId }, params['id'] ?? '')),
+    liveDeployment(handling, await handling.store.read.deployments.get({ projectId: actor.projectId }, params['id'] ?? '')),
   followDeployment: (handling, { actor, params, signal }) => {
     const look = async () => {
       const deployment = await handling.store.read.deployments.get({ projectId: actor.projectId }, params['id'] ?? '')
-      return { data: await live(handling, deployment), ended: isDeploymentFinished(deployment) }
+      return { data: await liveDeployment(handling, deployment), ended: isDeploymentFinished(deployment) }
     }
     return watch(handling.store, look, signal)
   },

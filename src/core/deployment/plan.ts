@@ -68,6 +68,8 @@ function rolling(world: World, wanted: Wanted): Batch[] {
   const incomplete = lanes.filter((lane) => lane.length > 0)
   // Leftovers that get no requests are in nobody's way but their own: they go first.
   const batches: Batch[] = [{ lanes: others.filter((instance) => !inTraffic.includes(instance)).map(takeDown) }]
+  // Nobody serves yet: there is nothing to be careful with, all start side by side.
+  if (inTraffic.length === 0) return [...batches, { lanes: incomplete }]
   if (world.strategy.surge === 0) return [...batches, ...strictOrder(incomplete, [...weak, ...queue], wanted.count)]
   let serving = lanes.length - incomplete.length + queue.length
   const leave = (): Batch => {

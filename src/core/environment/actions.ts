@@ -32,7 +32,11 @@ export interface ActionInput {
 export async function intent(input: ActionInput, also?: (tx: Tx) => Promise<void>): Promise<StepRecord> {
   const { context, snapshot, step } = input
   const open = snapshot.openSteps.find((record) => record.key === journalKey(snapshot, step))
-  if (open) return open
+  if (open) {
+    // The wish may have been changed by another step since this one began: it is written again, the intent is not.
+    if (also) await context.store.transaction(also)
+    return open
+  }
   const instance = step.ordinal < 0 ? null : instanceName(snapshot, context.store.installation, step)
   return context.store.transaction(async (tx) => {
     await also?.(tx)
@@ -200,7 +204,7 @@ export async function resumeTraffic(input: ActionInput): Promise<Outcome> {
       await route(tx, snapshot)
     })
     // From here on the engine brings it back by itself when it crashes, also while no server runs.
-    if (!instance.proven) await context.runtime.ensure(await specOf(input, instance, { release, key: journalKey(snapshot, step), keepAlive: true }))
+    if (!instance.proven) await context.runtime.ensure(await specOf(input, instance, { release, key: found.observed.key, keepAlive: true }))
     return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
   }
   return confirmed(input)

@@ -18,6 +18,8 @@ export interface Edge {
    * name is 0. Throws when any worker cannot be asked: then nothing may be stopped.
    */
   inFlight(instances: readonly string[]): Promise<ReadonlyMap<string, number>>
+  /** Instances that the table wants ready but the edge's own check took out: `serve` with a newer generation puts them in again. */
+  takenOut(): Promise<readonly string[]>
   /** Ends what is still in flight to an instance that is out of traffic. Gives how many were cut. */
   cut(instance: string): Promise<number>
   info(): Promise<EdgeInfo>

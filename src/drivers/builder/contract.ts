@@ -1,0 +1,103 @@
+import { Readable } from 'node:stream'
+import { expect, test } from 'vitest'
+import type { Manifest } from '../../core/app/manifest.ts'
+import { DEFAULT_BUILD_LIMITS } from '../../core/build/limits.ts'
+import { randomWord } from '../../lib/ids.ts'
+import { tarStream } from '../../lib/tar.ts'
+import type { Builder, BuildLimits, BuildRequest } from './types.ts'
+
+/** A build of files given as texts, and what it logged. */
+export interface ABuild {
+  readonly request: BuildRequest
+  readonly lines: string[]
+  readonly stop: AbortController
+}
+
+export interface BuildOptions {
+  readonly manifest?: Manifest
+  readonly limits?: Partial<BuildLimits>
+  readonly appId?: string
+}
+
+/** A request for a checkout of these files. */
+export function aBuild(files: Readonly<Record<string, string>>, options: BuildOptions = {}): ABuild {
+  const lines: string[] = []
+  const stop = new AbortController()
+  const request: BuildRequest = {
+    buildId: `b-${randomWord(8)}`,
+    projectId: 'p-test',
+    appId: options.appId ?? `a-${randomWord(8)}`,
+    appName: 'shop',
+    commit: '3f2c1a9',
+    manifest: options.manifest ?? {},
+    files: Object.keys(files).toSorted(),
+    readFile: async (path) => files[path] ?? null,
+    tar: () =>
+      tarStream(async (tar) => {
+        for (const [name, text] of Object.entries(files)) tar.entry({ name, mode: 0o644 }, text)
+      }),
+    limits: { ...DEFAULT_BUILD_LIMITS, ...options.limits },
+    log: (line) => lines.push(line),
+    signal: stop.signal,
+  }
+  return { request, lines, stop }
+}
+
+/** Checkouts that a builder makes an image of, fails, and never ends. */
+export interface BuilderUnderTest {
+  readonly builder: Builder
+  readonly good: Readonly<Record<string, string>>
+  readonly failing: Readonly<Record<string, string>>
+  readonly hanging: Readonly<Record<string, string>>
+}
+
+/** The suite every builder passes. */
+export function builderContract(open: () => Promise<BuilderUnderTest>): void {
+  test('a good checkout becomes an image, and the log says how it was built', async () => {
+    const { builder, good } = await open()
+    const { request, lines } = aBuild(good)
+
+    const made = await builder.build(request)
+
+    expect(made.digest).toMatch(/^sha256:[0-9a-f]{64}$/)
+    expect(made.chosen).not.toEqual('')
+    expect(lines[0]).toContain(made.chosen)
+  })
+
+  test('a build that fails says its status', async () => {
+    const { builder, failing } = await open()
+
+    await expect(builder.build(aBuild(failing).request)).rejects.toMatchObject({ code: 'build.exit_code', message: expect.stringContaining('exited with') })
+  })
+
+  test('a build that hangs is ended at its deadline, and says how to give it more time', async () => {
+    const { builder, hanging } = await open()
+    const { request } = aBuild(hanging, { limits: { seconds: 3 } })
+
+    await expect(builder.build(request)).rejects.toMatchObject({ code: 'build.timed_out', message: expect.stringContaining('build.timeout in lockgate.yaml') })
+  })
+
+  test('a cancelled build is over within ten seconds', async () => {
+    const { builder, hanging } = await open()
+    const { request, lines, stop } = aBuild(hanging)
+    const build = builder.build(request).catch((error: unknown) => error)
+    await expect.poll(() => lines.length, { timeout: 60_000 }).toBeGreaterThan(0)
+    const startedAt = performance.now()
+
+    stop.abort()
+
+    expect(await build).toMatchObject({ code: 'build.requested' })
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
+  })
+
+  test('cleaning up after nothing is fine', async () => {
+    const { builder } = await open()
+
+    await builder.clean('b-nothing')
+  })
+}
+
+/** A tar of bytes, for what a checkout's own tar would never be. */
+export function streamOf(bytes: Uint8Array): Readable {
+  return Readable.from([bytes], { objectMode: false })
+}

@@ -1,0 +1,200 @@
+// The composition root: reads the settings, makes store and drivers, starts loops and HTTP, stops in order.
+import { statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import type { z } from 'zod'
+import { endpoints } from './api/contract/endpoints.ts'
+import type { DeploymentLive } from './api/contract/resources.ts'
+import { downloads } from './api/downloads.ts'
+import { liveDeployment } from './api/endpoints/deployments.ts'
+import type { Handling } from './api/endpoints/index.ts'
+import { watch } from './api/endpoints/watch.ts'
+import { makeServer } from './api/server.ts'
+import { EVERYTHING } from './core/actor/actor.ts'
+import { hasLiveAdmin, makeSignInCode } from './core/actor/token.ts'
+import type { Context } from './core/context.ts'
+import { isDeploymentFinished } from './core/deployment/deployment.ts'
+import { LogBook } from './core/log/book.ts'
+import { LogCollector } from './core/log/collector.ts'
+import { startLoops } from './core/loops.ts'
+import { ensureDefaultProject } from './core/project/create.ts'
+import { openSealer } from './core/secret/seal.ts'
+import { builders } from './drivers/builder/index.ts'
+import type { Builder } from './drivers/builder/types.ts'
+import { edges } from './drivers/edge/index.ts'
+import type { Edge } from './drivers/edge/types.ts'
+import { runtimes } from './drivers/runtime/index.ts'
+import type { Boxes, RuntimeParts } from './drivers/runtime/types.ts'
+import { HookSocket } from './git/hook-socket.ts'
+import { PushReceiver } from './git/push.ts'
+import { Repositories } from './git/repository.ts'
+import { gitRoutes } from './git/smart-http.ts'
+import { systemClock } from './lib/clock.ts'
+import { messageOf, PlatformError } from './lib/errors.ts'
+import { makeFolder, writeAtomic } from './lib/files.ts'
+import { formatRange, overlaps, parseAddress, parseRange } from './lib/ipv4.ts'
+import { type Log, openLog } from './lib/log.ts'
+import { machineChecks } from './machine.ts'
+import { edgeConfig, readSettings, type Settings } from './settings.ts'
+import { openSqlite } from './store/sqlite.ts'
+import type { Store } from './store/types.ts'
+import { VERSION } from './version.ts'
+
+export interface RunningServer {
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** Starts the server. Throws what stops it from starting, as a PlatformError with what to do where we know. */
+export async function startServer(settings: Settings, log: Log): Promise<RunningServer> {
+  const store = await openSqlite({ directory: settings.dataDirectory, clock: systemClock, software: VERSION })
+  try {
+    return await startOn(store, settings, log)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function startOn(store: Store, settings: Settings, log: Log): Promise<RunningServer> {
+  const { runtime, boxes } = await openRuntime(settings, store.installation)
+  const edge = await openEdge(settings, log)
+  const builder = await openBuilder(settings, { boxes, log, installation: store.installation, resolveImage: (reference) => runtime.resolveImage(reference) })
+  const sealer = await openSealer(settings.secretsDirectory)
+  const book = new LogBook({ directory: join(settings.dataDirectory, 'logs') })
+  const parts = {
+    store,
+    clock: systemClock,
+    log,
+    runtime,
+    edge,
+    sealer,
+    settings: { appsDomain: settings.appsDomain, instanceRange: parseRange(settings.instanceRange) },
+  }
+  const collector = new LogCollector(parts, book)
+  const context: Context = { ...parts, logs: collector }
+  const repositories = new Repositories(join(settings.dataDirectory, 'git'))
+  await makeFolder(join(settings.dataDirectory, 'git'), 0o700)
+  await repositories.refreshHooks()
+  await ensureDefaultProject(context)
+
+  const freeBytes = async (): Promise<number> =>
+    Math.min(await freeOn(settings.dataDirectory), (await boxes?.freeBytes().catch(() => null)) ?? Number.POSITIVE_INFINITY)
+  const sight = startLoops(context, { builder, source: repositories, book, freeBytes, listed: (all) => collector.observe(all) })
+  const edgePort = Number(edgeConfig(settings)['httpPort'])
+  const url = `http://${settings.listen.host.includes(':') ? `[${settings.listen.host}]` : settings.listen.host}:${settings.listen.port}`
+  const urlOf = urlMaker(edgePort, edgeConfig(settings)['httpsPort'])
+  const handling: Handling = {
+    ...context,
+    version: VERSION,
+    sight,
+    source: repositories,
+    book,
+    urlOf,
+    edgePort,
+    apiUrl: url,
+    machineChecks: () => machineChecks(settings, freeBytes),
+  }
+  const receiver = new PushReceiver(context, { repositories, book, follow: (id, signal) => followDeployment(handling, id, signal), urlOf })
+  const hooks = new HookSocket(join(settings.dataDirectory, 'git', 'hook.sock'), receiver)
+  await hooks.listen()
+  const http = await makeServer(handling, [gitRoutes({ context, repositories, hooks }), downloads])
+  refuseInstances(http, settings)
+  await http.listen({ host: settings.listen.host, port: settings.listen.port })
+  await offerSignIn(context, settings)
+  return {
+    url,
+    close: async () => {
+      await http.close()
+      hooks.close()
+      await sight.close()
+      await collector.close()
+      await store.close()
+    },
+  }
+}
+
+async function openRuntime(settings: Settings, installation: string): Promise<RuntimeParts> {
+  if (settings.runtime.driver === 'fake') return runtimes.fake.create(runtimes.fake.Config.parse(settings.runtime.config), undefined)
+  const config = runtimes.docker.Config.parse({ installation, instanceRange: formatRange(parseRange(settings.instanceRange)), ...settings.runtime.config })
+  return runtimes.docker.create(config, undefined)
+}
+
+async function openEdge(settings: Settings, log: Log): Promise<Edge> {
+  if (settings.edge.driver === 'fake') return edges.fake.create(edges.fake.Config.parse(settings.edge.config), undefined)
+  return edges.haproxy.create(edges.haproxy.Config.parse(edgeConfig(settings)), { log })
+}
+
+async function openBuilder(
+  settings: Settings,
+  needs: { readonly boxes: Boxes | null; readonly log: Log; readonly installation: string; readonly resolveImage: RuntimeParts['runtime']['resolveImage'] },
+): Promise<Builder> {
+  if (settings.builder.driver === 'fake') return builders.fake.create(builders.fake.Config.parse(settings.builder.config), { resolveImage: needs.resolveImage })
+  return builders.box.create(builders.box.Config.parse({ installation: needs.installation, ...settings.builder.config }), needs)
+}
+
+function urlMaker(httpPort: number, httpsPort: unknown): (host: string, path: string) => string {
+  const secure = typeof httpsPort === 'number'
+  const port = secure ? httpsPort : httpPort
+  const suffix = port === (secure ? 443 : 80) ? '' : `:${port}`
+  return (host, path) => `${secure ? 'https' : 'http'}://${host}${suffix}${path}`
+}
+
+async function* followDeployment(handling: Handling, id: string, signal: AbortSignal): AsyncGenerator<z.output<typeof DeploymentLive>> {
+  const look = async () => {
+    const deployment = await handling.store.read.deployments.get(EVERYTHING, id)
+    return { data: await liveDeployment(handling, deployment), ended: isDeploymentFinished(deployment) }
+  }
+  for await (const { data } of watch(handling.store, look, signal)) yield endpoints.readDeployment.response.parse(data)
+}
+
+async function freeOn(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path)
+  return bavail * bsize
+}
+
+/** An instance must never reach the API by the gateway of its own network, whatever address we were told to listen on. */
+function refuseInstances(http: FastifyInstance, settings: Settings): void {
+  const range = parseRange(settings.instanceRange)
+  http.server.on('connection', (socket) => {
+    const local = socket.localAddress?.replace(/^::ffff:/, '') ?? ''
+    if (/^\d+\.\d+\.\d+\.\d+$/.test(local) && overlaps(range, { first: parseAddress(local), prefix: 32 })) socket.destroy()
+  })
+}
+
+/** While nobody can sign in, a one-time code lies in a file only the server's user can read, and is said once. */
+async function offerSignIn(context: Context, settings: Settings): Promise<void> {
+  const path = join(settings.dataDirectory, 'sign-in-code')
+  const offer = async (): Promise<void> => {
+    await writeAtomic(path, `${await makeSignInCode(context)}\n`, 0o600)
+    context.log.info('sign in with the one-time code in this file', { path })
+  }
+  if (!(await hasLiveAdmin(context))) await offer()
+  process.on('SIGUSR2', () => void offer())
+}
+
+async function main(): Promise<void> {
+  const settings = readSettings(process.env['LOCKGATE_SETTINGS'] ?? '/etc/lockgate/settings.json')
+  const log = openLog(settings.logLevel)
+  const began = performance.now()
+  const server = await startServer(settings, log)
+  log.info('ready', { url: server.url, version: VERSION, ms: Math.round(performance.now() - began), pid: process.pid })
+  let stopping = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (stopping) return
+      stopping = true
+      log.info('stopping', { signal })
+      void server.close().then(() => process.exit(0))
+    })
+  }
+}
+
+if (import.meta.main) {
+  main().catch((error: unknown) => {
+    process.stderr.write(`lockgate-server: ${messageOf(error)}\n`)
+    if (!(error instanceof PlatformError)) console.error(error)
+    // 78: configuration; a supervisor need not try again at once.
+    process.exit(error instanceof PlatformError && !error.retryable ? 78 : 1)
+  })
+}

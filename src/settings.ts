@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { InvalidError } from './lib/errors.ts'
+
+const Directory = z.string().regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path of letters, digits, ".", "_", "-" and "/"')
+
+/** The server's own settings: one file, `settings.json`, written by bin/up and by people. */
+export const Settings = z
+  .strictObject({
+    dataDirectory: Directory.describe('Database, logs, git repositories'),
+    secretsDirectory: Directory.describe('The key file of secrets: apart from the data directory, so that a backup of one is not both'),
+    listen: z
+      .strictObject({ host: z.string().max(255).default('127.0.0.1'), port: z.int().min(1).max(65_535).default(7070) })
+      .prefault({})
+      .describe('Where the API listens; it never answers on the networks of instances'),
+    appsDomain: z
+      .string()
+      .regex(/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'a domain name')
+      .default('localhost')
+      .describe('Apps are reached at <app>.<apps domain>; one wildcard DNS record leads it to the edge'),
+    instanceRange: z.string().default('10.210.0.0/16').describe('Instances get their addresses from here, a /26 for each environment'),
+    logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('How much the server says'),
+    runtime: z
+      .strictObject({ driver: z.enum(['docker', 'fake']).default('docker'), config: z.record(z.string(), z.unknown()).default({}) })
+      .prefault({})
+      .describe('Where instances run'),
+    edge: z
+      .strictObject({ driver: z.enum(['haproxy', 'fake']).default('haproxy'), config: z.record(z.string(), z.unknown()).default({}) })
+      .prefault({})
+      .describe('What serves requests'),
+    builder: z
+      .strictObject({ driver: z.enum(['box', 'fake']).default('box'), config: z.record(z.string(), z.unknown()).default({}) })
+      .prefault({})
+      .describe('Where builds run'),
+  })
+  .describe('Settings of the Lockgate server')
+export type Settings = z.output<typeof Settings>
+
+/** Reads a settings file. Throws InvalidError `settings.invalid` with every problem. */
+export function readSettings(path: string): Settings {
+  let value: unknown
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (cause) {
+    throw new InvalidError('settings.invalid', `${path} cannot be read as JSON: ${cause instanceof Error ? cause.message : ''}. bin/up writes a good one.`, {
+      cause,
+    })
+  }
+  const parsed = Settings.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw new InvalidError('settings.invalid', parsed.error.issues.map((issue) => `${path}: ${issue.path.join('.')}: ${issue.message}`).join('\n'))
+}
+
+/** The edge driver's configuration, its folder filled in. */
+export function edgeConfig(settings: Settings): Record<string, unknown> {
+  return { ...(settings.edge.driver === 'haproxy' ? { directory: join(settings.dataDirectory, 'edge') } : {}), ...settings.edge.config }
+}
