@@ -100,8 +100,8 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
   await hooks.listen()
   const http = await makeServer(handling, [gitRoutes({ context, repositories, hooks }), downloads])
   refuseInstances(http, settings)
-  await http.listen({ host: settings.listen.host, port: settings.listen.port })
   await offerSignIn(context, settings)
+  await http.listen({ host: settings.listen.host, port: settings.listen.port })
   return {
     url,
     close: async () => {

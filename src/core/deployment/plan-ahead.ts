@@ -3,6 +3,7 @@ import type { Context } from '../context.ts'
 import type { Environment } from '../environment/environment.ts'
 import { instanceName } from '../environment/journal.ts'
 import { type Senses, type Snapshot, takeSnapshot, worldOf } from '../environment/snapshot.ts'
+import type { Observer } from '../instance/observer.ts'
 import type { Prober } from '../instance/probe.ts'
 import type { RouteReconciler } from '../route/reconciler.ts'
 import { type Deployment, type DeploymentVerb, isDeploymentFinished } from './deployment.ts'
@@ -11,6 +12,7 @@ import { plan, type World } from './plan.ts'
 import type { Plan, StepKind } from './step.ts'
 
 interface Sight {
+  readonly observer: Pick<Observer, 'of'>
   readonly prober: Prober
   readonly routes: Pick<RouteReconciler, 'confirmed'>
 }
@@ -53,7 +55,9 @@ export async function planAhead(context: Context, sight: Sight, ahead: Ahead): P
 /** The steps a running deployment still has before it, as `start shop-production-4-0`. */
 export async function stepsAhead(context: Context, sight: Sight, deployment: Deployment): Promise<string[]> {
   if (isDeploymentFinished(deployment) || deployment.status === 'queued') return []
-  const snapshot = await takeSnapshot(context, deployment.environmentId).catch(() => null)
+  // Pictures are asked for often: the newest listing is good enough for them, the engine is not asked each time.
+  const seen = { store: context.store, runtime: { observe: async (id?: string) => sight.observer.of(id ?? '') } }
+  const snapshot = await takeSnapshot(seen, deployment.environmentId)
   if (!snapshot || snapshot.active?.id !== deployment.id) return []
   const steps = flatten(plan(worldOf(snapshot, await sensesOf(context, sight, snapshot))), (place) => instanceName(snapshot, context.store.installation, place))
   return steps.map((step) => (step.instance === null ? step.kind : `${step.kind} ${step.instance}`))

@@ -30,7 +30,10 @@ export interface Snapshot {
 }
 
 /** Reads it; null when the environment is gone. */
-export async function takeSnapshot(context: Pick<Context, 'store' | 'runtime'>, environmentId: string): Promise<Snapshot | null> {
+export async function takeSnapshot(
+  context: Pick<Context, 'store'> & { readonly runtime: Pick<Context['runtime'], 'observe'> },
+  environmentId: string,
+): Promise<Snapshot | null> {
   const { read } = context.store
   const environment = await read.environments.find(EVERYTHING, environmentId)
   if (!environment || environment.goneAt !== null) return null

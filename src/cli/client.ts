@@ -1,0 +1,147 @@
+import type { z } from 'zod'
+import type { AnswerOf, Endpoint, InputOf } from '../api/contract/endpoint.ts'
+import { Problem } from '../api/contract/resources.ts'
+
+/** Where a server is and who asks. */
+export interface Connection {
+  readonly url: string
+  readonly token: string | null
+}
+
+/** What the server answered instead of what was asked: a problem document. */
+export class ApiProblem extends Error {
+  readonly problem: z.output<typeof Problem>
+
+  constructor(problem: z.output<typeof Problem>) {
+    super(problem.detail)
+    this.name = 'ApiProblem'
+    this.problem = problem
+  }
+}
+
+/** The server did not answer at all. */
+export class ServerUnreachable extends Error {
+  constructor(url: string, cause: unknown) {
+    super(`${url} does not answer. Is the server up ("bin/up"), and is this its address ("lockgate login URL")?`, { cause })
+    this.name = 'ServerUnreachable'
+  }
+}
+
+export interface Client {
+  /** Calls an endpoint. Throws ApiProblem or ServerUnreachable. */
+  call<E extends Endpoint>(endpoint: E, input: InputOf<E>): Promise<AnswerOf<E>>
+  /** Follows a stream to its end; comes back with Last-Event-ID when the connection breaks. */
+  follow<E extends Endpoint>(endpoint: E, input: InputOf<E>, signal?: AbortSignal): AsyncGenerator<AnswerOf<E>>
+}
+
+const RECONNECT_MS = 500
+/** A server that was replaced is back within this time. */
+const PATIENCE_MS = 60_000
+
+/** A typed client: paths, bodies and answers come from the endpoints themselves. */
+export function connectTo(connection: Connection): Client {
+  return {
+    call: async (endpoint, input) => {
+      const response = await send(connection, endpoint, { input: input as object, headers: {} })
+      return endpoint.response.parse(await response.json()) as AnswerOf<typeof endpoint>
+    },
+    follow: (endpoint, input, signal) => follow(connection, endpoint, { input: input as object, signal: signal ?? new AbortController().signal }),
+  }
+}
+
+interface Sending {
+  readonly input: object
+  readonly headers: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+}
+
+interface LooseInput {
+  readonly params?: Readonly<Record<string, unknown>>
+  readonly query?: Readonly<Record<string, unknown>>
+  readonly body?: unknown
+}
+
+async function send(connection: Connection, endpoint: Endpoint, sending: Sending): Promise<Response> {
+  const input = sending.input as LooseInput
+  const path = endpoint.path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(input.params?.[name])))
+  const query = new URLSearchParams(
+    Object.entries(input.query ?? {}).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)] as [string, string]])),
+  )
+  const url = `${connection.url}${path}${query.size > 0 ? `?${query}` : ''}`
+  const response = await fetch(url, {
+    method: endpoint.method,
+    headers: {
+      ...(connection.token === null ? {} : { authorization: `Bearer ${connection.token}` }),
+      ...(input.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...sending.headers,
+    },
+    ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
+    ...(sending.signal ? { signal: sending.signal } : {}),
+  }).catch((cause: unknown) => {
+    throw new ServerUnreachable(connection.url, cause)
+  })
+  if (response.ok) return response
+  const parsed = Problem.safeParse(await response.json().catch(() => null))
+  const unknown = {
+    type: 'about:blank',
+    title: response.statusText,
+    status: response.status,
+    detail: `${url} answered ${response.status}: is that a Lockgate server?`,
+    code: 'client.not_lockgate',
+  }
+  throw new ApiProblem(parsed.success ? parsed.data : unknown)
+}
+
+async function* follow<E extends Endpoint>(
+  connection: Connection,
+  endpoint: E,
+  following: { readonly input: object; readonly signal: AbortSignal },
+): AsyncGenerator<AnswerOf<E>> {
+  const { input, signal } = following
+  let lastId: string | null = null
+  let lostSince: number | null = null
+  while (!signal.aborted) {
+    try {
+      const response = await send(connection, endpoint, {
+        input,
+        signal,
+        headers: { accept: 'text/event-stream', ...(lastId === null ? {} : { 'last-event-id': lastId }) },
+      })
+      for await (const message of messagesOf(response)) {
+        lostSince = null
+        if (message.event === 'end') return
+        if (message.id !== null) lastId = message.id
+        if (message.data !== '') yield endpoint.response.parse(JSON.parse(message.data)) as AnswerOf<E>
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      const passing = error instanceof ServerUnreachable || error instanceof TypeError || (error instanceof ApiProblem && error.problem.status === 503)
+      if (!passing) throw error
+      lostSince ??= performance.now()
+      if (performance.now() - lostSince > PATIENCE_MS) throw error
+    }
+    await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS))
+  }
+}
+
+interface Message {
+  readonly id: string | null
+  readonly event: string
+  readonly data: string
+}
+
+/** Server-sent events (HTML Living Standard 9.2), as far as our server uses them. */
+async function* messagesOf(response: Response): AsyncGenerator<Message> {
+  if (!response.body) return
+  let text = ''
+  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+    text += chunk
+    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+      const block = text.slice(0, end).split('\n')
+      text = text.slice(end + 2)
+      const field = (name: string): string[] => block.filter((line) => line.startsWith(`${name}: `)).map((line) => line.slice(name.length + 2))
+      if (block.every((line) => line.startsWith(':'))) continue
+      yield { id: field('id')[0] ?? null, event: field('event')[0] ?? 'message', data: field('data').join('\n') }
+    }
+  }
+}

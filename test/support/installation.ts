@@ -1,0 +1,196 @@
+// A whole Lockgate: its server as a process of its own, real Docker and HAProxy, and everything gone afterwards.
+import type { ChildProcess } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { fileURLToPath } from 'node:url'
+import type { z } from 'zod'
+import type { AnswerOf, Endpoint, InputOf } from '../../src/api/contract/endpoint.ts'
+import { endpoints } from '../../src/api/contract/endpoints.ts'
+import type { Deployment, DeploymentLive } from '../../src/api/contract/resources.ts'
+import { connectTo } from '../../src/cli/client.ts'
+import { docker } from '../../src/drivers/runtime/docker/index.ts'
+import type { Boxes, Runtime } from '../../src/drivers/runtime/types.ts'
+import { launch } from '../../src/lib/run.ts'
+import { freePort, type RunningHaproxy, startHaproxy } from './haproxy.ts'
+import { until } from './until.ts'
+
+export type Live = z.output<typeof DeploymentLive>
+
+export interface Installation {
+  readonly edge: RunningHaproxy
+  readonly apiUrl: string
+  readonly token: string
+  readonly directory: string
+  readonly boxes: Boxes
+  readonly runtime: Runtime
+  call<E extends Endpoint>(endpoint: E, input: InputOf<E>): Promise<AnswerOf<E>>
+  /** Calls a verb, and gives how its deployment ended. */
+  deploy(app: string, body: z.input<NonNullable<(typeof endpoints)['openDeployment']['body']>>, environment?: string): Promise<Live>
+  ended(id: string): Promise<Live>
+  /** What the server has said so far. */
+  log(): string
+  pid(): number
+  /** `kill -9`, without a start afterwards. */
+  kill(): Promise<void>
+  start(environment?: Readonly<Record<string, string>>): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface InstallationOptions {
+  readonly settings?: Readonly<Record<string, unknown>>
+  readonly range?: string
+}
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Starts one; its range must not meet that of another that runs at the same time. */
+export async function anInstallation(options: InstallationOptions = {}): Promise<Installation> {
+  const directory = await mkdtemp(join(tmpdir(), 'lockgate-e2e-'))
+  const edge = await startHaproxy()
+  const port = await freePort()
+  const settings = {
+    dataDirectory: join(directory, 'data'),
+    secretsDirectory: join(directory, 'secrets'),
+    listen: { port },
+    logLevel: 'debug',
+    instanceRange: options.range ?? '10.211.0.0/16',
+    edge: { driver: 'haproxy', config: edge.config },
+    ...options.settings,
+  }
+  await writeFile(join(directory, 'settings.json'), JSON.stringify(settings))
+  const server = new ServerProcess(directory, `http://127.0.0.1:${port}`)
+  try {
+    await server.start({})
+    const code = (await readFile(join(directory, 'data', 'sign-in-code'), 'utf8')).trim()
+    const { secret } = await connectTo({ url: server.url, token: null }).call(endpoints.signIn, { body: { code } })
+    return await around({ directory, edge, server, token: secret })
+  } catch (error) {
+    await server.stop()
+    await edge.stop()
+    throw new Error(`the server did not start: ${server.said}`, { cause: error })
+  }
+}
+
+interface Parts {
+  readonly directory: string
+  readonly edge: RunningHaproxy
+  readonly server: ServerProcess
+  readonly token: string
+}
+
+async function around(parts: Parts): Promise<Installation> {
+  const { directory, edge, server, token } = parts
+  const client = connectTo({ url: server.url, token })
+  const { boxes, runtime, cleanUp } = await engineOf(join(directory, 'data'))
+  const ended = async (id: string): Promise<Live> => {
+    let last: Live | null = null
+    // A stream that breaks because the server was killed is taken up again.
+    for await (const live of client.follow(endpoints.followDeployment, { params: { id } }, AbortSignal.timeout(120_000))) last = live
+    if (last?.deployment.finishedAt == null) throw new Error(`deployment ${id} did not end: ${JSON.stringify(last?.deployment)}`)
+    return last
+  }
+  return {
+    edge,
+    token,
+    directory,
+    boxes,
+    runtime,
+    apiUrl: server.url,
+    call: (endpoint, input) => client.call(endpoint, input),
+    ended,
+    deploy: async (app, body, environment = 'production') => {
+      const { deployment } = await client.call(endpoints.openDeployment, { params: { app, environment } as never, body })
+      if (!deployment) throw new Error('no deployment was opened')
+      return ended(deployment.id)
+    },
+    log: () => server.said,
+    pid: () => server.pid,
+    kill: () => server.kill(),
+    start: (environment = {}) => server.start(environment),
+    stop: async () => {
+      await server.stop()
+      await edge.stop()
+      await cleanUp()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The engine as the installation sees it, and how everything with its label goes away. */
+async function engineOf(data: string): Promise<{ readonly boxes: Boxes; readonly runtime: Runtime; readonly cleanUp: () => Promise<void> }> {
+  const database = new DatabaseSync(join(data, 'lockgate.db'), { readOnly: true })
+  const installation = String(database.prepare("select value from meta where name = 'installation'").get()?.['value'])
+  const environments = (): string[] =>
+    database
+      .prepare('select id from environment')
+      .all()
+      .map((row) => String(row['id']))
+  const { runtime, boxes } = await docker.create(docker.Config.parse({ installation }), undefined)
+  if (!boxes) throw new Error('docker gives boxes')
+  const cleanUp = async (): Promise<void> => {
+    for (const observed of await runtime.observe()) await runtime.remove(observed.name)
+    for (const environment of environments()) await runtime.removeNetwork(environment)
+    database.close()
+  }
+  return { boxes, runtime, cleanUp }
+}
+
+class ServerProcess {
+  readonly url: string
+  readonly #directory: string
+  #child: ChildProcess | null = null
+  said = ''
+
+  constructor(directory: string, url: string) {
+    this.#directory = directory
+    this.url = url
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? -1
+  }
+
+  async start(environment: Readonly<Record<string, string>>): Promise<void> {
+    const child = launch(process.execPath, [join(ROOT, 'src/main.ts')], {
+      env: { ...environment, LOCKGATE_SETTINGS: join(this.#directory, 'settings.json'), HOME: process.env['HOME'] ?? '/root' },
+    })
+    const hear = (chunk: Buffer): void => {
+      this.said = (this.said + chunk.toString()).slice(-200_000)
+    }
+    child.stdout?.on('data', hear)
+    child.stderr?.on('data', hear)
+    this.#child = child
+    await until('the server answers', async () => {
+      if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}: ${this.said}`)
+      return fetch(`${this.url}/v1/health`).then(
+        (answer) => answer.ok,
+        () => false,
+      )
+    })
+  }
+
+  kill(): Promise<void> {
+    return this.#end('SIGKILL')
+  }
+
+  stop(): Promise<void> {
+    return this.#end('SIGTERM')
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    await gone
+  }
+}
+
+/** The words of the steps of a deployment, in the order they were begun. */
+export function words(live: Live): string[] {
+  return live.steps.map((step) => step.kind)
+}
+
+export type DeploymentView = z.output<typeof Deployment>
