@@ -35,6 +35,10 @@ export interface Installation {
   /** `kill -9`, without a start afterwards. */
   kill(): Promise<void>
   start(environment?: Readonly<Record<string, string>>): Promise<void>
+  /** Ends the server in order; edge and instances stay. */
+  stopServer(): Promise<void>
+  /** Whether the server process has ended. */
+  hasEnded(): boolean
   stop(): Promise<void>
 }
 
@@ -109,6 +113,8 @@ async function around(parts: Parts): Promise<Installation> {
     pid: () => server.pid,
     kill: () => server.kill(),
     start: (environment = {}) => server.start(environment),
+    stopServer: () => server.stop(),
+    hasEnded: () => server.hasEnded,
     stop: async () => {
       await server.stop()
       await edge.stop()
@@ -150,6 +156,10 @@ class ServerProcess {
 
   get pid(): number {
     return this.#child?.pid ?? -1
+  }
+
+  get hasEnded(): boolean {
+    return this.#child === null || this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 
   async start(environment: Readonly<Record<string, string>>): Promise<void> {

@@ -1,6 +1,7 @@
 // The effects of the ordered flow, one function a step. Each is idempotent: intent first, then the effect, then a look at the world.
 
 import { backoffMs } from '../../lib/backoff.ts'
+import { failpoint } from '../../lib/failpoint.ts'
 import type { Tx } from '../../store/types.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
@@ -38,10 +39,12 @@ export async function intent(input: ActionInput, also?: (tx: Tx) => Promise<void
     return open
   }
   const instance = step.ordinal < 0 ? null : instanceName(snapshot, context.store.installation, step)
-  return context.store.transaction(async (tx) => {
+  const record = await context.store.transaction(async (tx) => {
     await also?.(tx)
     return intend(tx, { snapshot, step, instance, now: context.clock.now() })
   })
+  failpoint(`${step.kind}.after-intent`)
+  return record
 }
 
 /** update: the record with an address of its own, then the container, not started. */

@@ -1,4 +1,5 @@
 import { messageOf, PlatformError, UnavailableError } from '../../lib/errors.ts'
+import { failpoint } from '../../lib/failpoint.ts'
 import type { PassResult } from '../../lib/work-queue.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
@@ -64,6 +65,8 @@ export class EnvironmentReconciler {
   async #pass(environmentId: string): Promise<PassResult> {
     const snapshot = await takeSnapshot(this.#context, environmentId)
     if (!snapshot) return {}
+    // Before the edge has said what it serves, nothing is known of what gets requests, and nothing is touched.
+    if (this.#needs.routes.confirmed === 0) throw new UnavailableError('edge.not_confirmed', `the edge has not confirmed its routes yet${this.#needs.routes.trouble ? `: ${this.#needs.routes.trouble}` : ''}`)
     if (snapshot.active === null && snapshot.queued.length > 0) return beginNext(this.#context, snapshot)
     this.#needs.prober.watch(environmentId, await this.#targets(snapshot))
     const senses = await this.#senses(snapshot)
@@ -109,7 +112,9 @@ export class EnvironmentReconciler {
       if (error instanceof UnavailableError || !(error instanceof PlatformError) || error.code === 'store.stale') throw error
       return { kind: 'failed', cause: 'engine_refused', message: messageOf(error) }
     })
+    failpoint(`${step.kind}.after-effect`)
     await this.#write(snapshot, { key, outcome, budgetMs })
+    failpoint(`${step.kind}.after-result`)
     return { step, outcome }
   }
 
