@@ -8,22 +8,23 @@ export type BaseName = (typeof BASES)[number]
 export const APP_USER = 700_000
 
 export const PACKAGES: readonly string[] = ['libc-bin', 'busybox-static', 'ca-certificates', 'make', 'tzdata', 'libstdc++6', 'base-files', 'netbase']
-// Some npm packages come from git; compilers would be 280 MB more, and what ordinary packages need is prebuilt.
-export const BUILD_PACKAGES: readonly string[] = [...PACKAGES, 'git']
+// Some npm packages come from git, and Makefiles are written for the GNU tools; compilers would be 280 MB more, and what
+// ordinary packages need is prebuilt.
+export const BUILD_PACKAGES: readonly string[] = [...PACKAGES, 'git', 'bash', 'coreutils', 'findutils', 'grep', 'gzip', 'sed', 'tar']
 
 /** Programs of busybox that become links; what a Debian package brings itself wins. */
 export const APPLETS: readonly string[] = (
-  'ash awk base64 basename bc bunzip2 bzip2 cat chgrp chmod chown clear cmp comm cp cpio cut date dc dd df diff dirname du echo egrep env expand expr ' +
-  'factor false fgrep find fold free getopt grep groups gunzip gzip head hexdump hostname httpd id install ip kill killall less link ln ls lzcat md5sum ' +
-  'mkdir mkfifo mktemp more mv nc nice nl nohup nproc nslookup od paste patch pgrep pidof ping pkill printenv printf ps pwd readlink realpath renice ' +
-  'reset rev rm rmdir sed seq sh sha1sum sha256sum sha512sum shred shuf sleep sort split stat strings stty sum sync tac tail tar tee telnet test time ' +
+  'ash awk base64 basename bc bunzip2 bzip2 cat chgrp chmod chown clear cmp cp cpio cut date dc dd df diff dirname du echo egrep env expand expr ' +
+  'factor false fgrep find fold free getopt grep groups gunzip gzip head hexdump hostname httpd id ip kill killall less link ln ls lzcat md5sum ' +
+  'mkdir mkfifo mktemp more mv nc nl nproc nslookup od paste patch pidof ping printf ps pwd readlink realpath renice ' +
+  'reset rev rm rmdir sed seq sh sha1sum sha256sum sha512sum shred shuf sleep sort stat strings stty sync tac tail tar tee telnet test time ' +
   'timeout top touch tr true truncate tty uname unexpand uniq unlink unxz unzip uptime usleep uudecode uuencode vi watch wc wget which who whoami ' +
   'xargs xxd xz xzcat yes zcat'
 ).split(' ')
 
 /**
  * What runs the steps of a build inside its box, one after another. Each argument is one step made of our own words only,
- * which is why it may be split at spaces here.
+ * which is why it may be at spaces here.
  */
 export const STEPS_PROGRAM = `#!/bin/sh
 set -f
@@ -38,7 +39,7 @@ export const LEFT_OUT =
   /^(dev\/.|boot\/.|usr\/share\/(doc|man|locale|info|lintian|bash-completion|gdb|initramfs-tools|pixmaps|gitweb)\/.|usr\/share\/zoneinfo\/(right|posix)\/|var\/(cache|lib\/(apt|dpkg))\/.|etc\/apt\/.|etc\/(hosts|hostname|resolv\.conf|fstab)$)/
 
 /** Grows with every change of how a root file system is put together that the other parts of the recipe do not show. */
-const EDITION = 3
+const EDITION = 4
 
 export interface RecipeFacts {
   readonly suite: string

@@ -46,6 +46,7 @@ builderContract(async () => ({
   good: { 'index.html': '<h1>hi</h1>' },
   failing: MAKEFILE('exit 4'),
   hanging: MAKEFILE("trap '' TERM; echo waiting; sleep 1000; sleep 1000"),
+  hangs: 'waiting',
 }))
 
 async function example(name: string): Promise<Record<string, string>> {
@@ -133,7 +134,8 @@ describe('an example that is built', () => {
 
     expect(await textOf(first.url)).toMatch(/Built at <time>\d{4}-/)
     expect(first.lines).toContain('-----> make test')
-    expect(await exitCodeAfterStop(first.name)).toEqual(0)
+    // Make passes the signal on, waits for the app, and says that it was ended by it.
+    expect(await exitCodeAfterStop(first.name)).toEqual(143)
     console.log(`make: first ${first.seconds.toFixed(1)} s, again ${again.seconds.toFixed(1)} s`)
   })
 
@@ -166,6 +168,16 @@ describe('an example that is built', () => {
 })
 
 describe('a build', () => {
+  test('of which a lot is left arrives whole', async () => {
+    const program = "require('http').createServer((q, r) => r.end('hi')).listen(process.env.PORT)"
+    const makefile =
+      'build:\n\thead -c 60000000 /dev/urandom > big\n\tsha256sum big > sum\n\tmv server.js big sum Makefile /tmp/ && tar -czf code.tar.gz -C /tmp server.js big sum Makefile\nrun:\n\tnode server.js\n'
+
+    const { name } = await built({ Makefile: makefile, 'server.js': program })
+
+    expect((await runtime.exec(name, ['sh', '-c', 'cd /app && sha256sum -c sum'], 20_000)).output.trim()).toEqual('big: OK')
+  })
+
   test('that takes too much memory is named, and says how to get more', async () => {
     const files = { ...MAKEFILE('node eat.js'), 'eat.js': 'const a = []; for (;;) a.push(Buffer.alloc(8 << 20, 1))' }
 
@@ -229,15 +241,18 @@ describe('a build', () => {
   })
 
   test('that unpacks to more than an app may be is refused, not unpacked', async () => {
-    const bomb = 'dd if=/dev/zero bs=1M count=4200 2> /dev/null | { touch x; tar -cf - x; cat; } | true; node bomb.js > code.tar.gz'
-    const program = `const z = require('zlib').createGzip(); z.pipe(process.stdout)
-const h = Buffer.alloc(512); h.write('big'); h.write('0000644\\0', 100); h.write('0000000\\0', 108); h.write('0000000\\0', 116); h.write('47777777777\\0', 124); h.write('00000000000\\0', 136); h.write('0', 156); h.write('ustar\\u000000', 257)
+    const small = await box.create(box.Config.parse({ installation, appMb: 64 }), { boxes, log: silentLog })
+    const bomb = (size: string): string => `const z = require('zlib').createGzip(); z.pipe(process.stdout)
+const h = Buffer.alloc(512); h.write('big'); h.write('0000644\\0', 100); h.write('0000000\\0', 108); h.write('0000000\\0', 116); h.write('${size}\\0', 124); h.write('00000000000\\0', 136); h.write('0', 156); h.write('ustar\\u000000', 257)
 h.fill(' ', 148, 156); h.write(h.reduce((a, b) => a + b, 0).toString(8).padStart(6, '0') + '\\0 ', 148); z.write(h)
-const zero = Buffer.alloc(1 << 20); let n = 0; (function more() { while (n++ < 5000) if (!z.write(zero)) return z.once('drain', more); z.end() })()`
+const zero = Buffer.alloc(1 << 20); let n = 0; (function more() { while (n++ < 200) if (!z.write(zero)) return z.once('drain', more); z.end() })()`
 
-    const build = builder.build(aBuild({ ...MAKEFILE(bomb.split('; ').at(-1) ?? ''), 'bomb.js': program }, { limits: { seconds: 200 } }).request)
+    // One that says how big it is, and one that says it is many small files.
+    const honest = { ...MAKEFILE('node bomb.js > code.tar.gz'), 'bomb.js': bomb('00400000000') }
+    const many = { ...MAKEFILE('mkdir d; for i in $(seq 200); do head -c 1000000 /dev/zero > d/$i; done; tar -czf code.tar.gz d'.replaceAll('$', () => '$$')) }
 
-    await expect(build).rejects.toMatchObject({ code: 'build.no_artifact', message: expect.stringContaining('more than 4096 MB') })
+    for (const files of [honest, many])
+      await expect(small.build(aBuild(files).request)).rejects.toMatchObject({ code: 'build.no_artifact', message: expect.stringContaining('more than 64 MB') })
   })
 
   test('leaves no box behind, whatever happened', async () => {

@@ -35,6 +35,7 @@ const Config = z
       .boolean()
       .default(true)
       .describe('Use the proxies and package registries this host is set up with in builds; never its passwords and tokens'),
+    appMb: z.int().min(1).max(102_400).default(4096).describe('Most an app may be, unpacked: what is left to run after its build'),
     freeDiskMb: z.int().min(0).default(2048).describe('Nothing is built while less than this is free on the disk of the engine'),
   })
   .describe('Builds in limited containers')
@@ -55,7 +56,7 @@ export const box: Driver<Builder, typeof Config, BoxNeeds> = {
     for (const note of settings.notes) log.warn('package setting of the host left out', { note })
     const bases = new Bases({ boxes, registry: config.basesRegistry, log })
     const caBundle = await readBundle(config.caBundle)
-    return openBuilder({ boxes, bases, installation: config.installation, env: settings.env, caBundle, freeDiskMb: config.freeDiskMb })
+    return openBuilder({ boxes, bases, installation: config.installation, env: settings.env, caBundle, freeDiskMb: config.freeDiskMb, appMb: config.appMb })
   },
 }
 

@@ -4,11 +4,9 @@ import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { BuildFailure } from '../../../core/build/build-failure.ts'
 import type { Detected } from '../../../core/build/detect.ts'
-import { messageOf } from '../../../lib/errors.ts'
 import { STATIC_SERVER } from '../bases/node-files.ts'
-import { APP_USER } from '../bases/recipe.ts'
 import type { BuildResult } from '../types.ts'
-import { APP_LIMITS, repack } from './unpack.ts'
+import { repack } from './unpack.ts'
 import type { Workshop } from './workshop.ts'
 
 type Made = Pick<BuildResult, 'digest' | 'runSpec' | 'ports'>
@@ -24,7 +22,7 @@ export async function makefileBuild(workshop: Workshop, detected: Of<'makefile'>
   await workshop.run(['make build', ...(detected.hasTest ? ['make test'] : [])])
   const archive = await workshop.raw(ARCHIVE)
   if (archive === null) throw new BuildFailure('no_artifact', 'make build ended well but left no code.tar.gz in the folder of the repository')
-  const files = repack(gunzip(await onlyFile(archive)), { from: '', into: 'app', uid: APP_USER, ...APP_LIMITS })
+  const files = repack(gunzip(await onlyFile(archive)), workshop.appFiles(''))
   return { digest: await workshop.makeImage({ base: 'node', files, command: ['make', 'run'] }), ...AS_THE_IMAGE_SAYS }
 }
 
@@ -52,17 +50,15 @@ async function onlyFile(tar: Readable): Promise<AsyncIterable<unknown>> {
   const entries = extract()
   entries.on('error', () => undefined)
   pipeline(tar, entries, () => undefined)
-  for await (const entry of entries) {
-    if (entry.header.type === 'file') return entry
-    throw new BuildFailure('no_artifact', `code.tar.gz is a ${entry.header.type}, not a file`)
-  }
-  throw new BuildFailure('no_artifact', 'code.tar.gz could not be read')
+  // Not `for await`: leaving it would destroy the archive, and the entry with it, before anybody has read it.
+  const { value: entry } = await entries[Symbol.asyncIterator]().next()
+  if (entry?.header.type === 'file') return entry
+  entries.destroy()
+  throw new BuildFailure('no_artifact', `code.tar.gz is a ${entry?.header.type ?? 'nothing'}, not a file`)
 }
 
 function gunzip(bytes: AsyncIterable<unknown>): Readable {
   const unzipped = createGunzip()
-  pipeline(bytes as AsyncIterable<Uint8Array>, unzipped, (error) => {
-    if (error) unzipped.destroy(new BuildFailure('no_artifact', `code.tar.gz cannot be read as gzip: ${messageOf(error)}`))
-  })
+  pipeline(bytes as AsyncIterable<Uint8Array>, unzipped, () => undefined)
   return unzipped
 }

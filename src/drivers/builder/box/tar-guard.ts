@@ -13,6 +13,7 @@ const RECORDS = new Set(['x', 'g', 'L', 'K'])
 export class TarGuard extends Transform {
   readonly #maxBytes: number
   #bytes = 0
+  #declared = 0
   #held: Buffer = Buffer.alloc(0)
   #skip = 0
   #record: Buffer[] | null = null
@@ -25,7 +26,7 @@ export class TarGuard extends Transform {
   override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
     try {
       this.#bytes += chunk.length
-      if (this.#bytes > this.#maxBytes) throw refuse(`unpacks to more than ${Math.round(this.#maxBytes / 1024 / 1024)} MB`)
+      if (this.#bytes > this.#maxBytes) throw this.#tooBig()
       this.#watch(chunk)
       done(null, chunk)
     } catch (error) {
@@ -65,8 +66,15 @@ export class TarGuard extends Transform {
     const size = Number.parseInt(text || '0', 8)
     const isRecord = RECORDS.has(String.fromCharCode(block[156] ?? 0))
     if (isRecord && size > RECORD_BYTES) throw refuse('has an extended header of more than 1 MB')
+    // Refused at its header, before the engine has written what fits.
+    if (this.#declared + size > this.#maxBytes) throw this.#tooBig()
+    this.#declared += size
     this.#record = isRecord ? [] : null
     this.#skip = Math.ceil(size / BLOCK) * BLOCK
+  }
+
+  #tooBig(): InvalidError {
+    return refuse(`unpacks to more than ${Math.round(this.#maxBytes / 1024 / 1024)} MB`)
   }
 
   /** A size in an extended header would let this guard and the library read different entries. */

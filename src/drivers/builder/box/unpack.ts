@@ -15,8 +15,8 @@ export interface RepackOptions {
   readonly maxEntries: number
 }
 
-/** Limits of an app's files; a build that makes more has packed something it did not mean. */
-export const APP_LIMITS = { maxBytes: 4 * 1024 ** 3, maxEntries: 500_000 } as const
+/** Files of an app; a build that makes more has packed something it did not mean. */
+export const MAX_ENTRIES = 500_000
 
 /**
  * A tar stream made anew from one that somebody else wrote: regular files, folders and links inside its root only, with
@@ -146,5 +146,6 @@ function refuse(what: string): InvalidError {
 
 function unreadable(error: unknown): unknown {
   if (error instanceof InvalidError) return error
+  if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_')) return refuse('is no gzip file, or is damaged')
   return new InvalidError('archive.refused', `The archive cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
 }

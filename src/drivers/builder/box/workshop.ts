@@ -9,7 +9,7 @@ import { APP_USER, type BaseName } from '../bases/recipe.ts'
 import type { BuildRequest } from '../types.ts'
 import { CA_ENV, CA_PATH } from './host-settings.ts'
 import { LogBudget } from './log-budget.ts'
-import { APP_LIMITS, repack } from './unpack.ts'
+import { MAX_ENTRIES, type RepackOptions, repack } from './unpack.ts'
 
 /** What all builds of this server share. */
 export interface Yard {
@@ -19,6 +19,8 @@ export interface Yard {
   readonly env: Readonly<Record<string, string>>
   readonly caBundle: string | null
   readonly freeDiskMb: number
+  /** Most an app may be, unpacked. */
+  readonly appMb: number
 }
 
 export interface AppImage {
@@ -75,7 +77,8 @@ export class Workshop {
       tmpfs: { '/tmp': 256 },
       volumes: { '/cache': `lockgate-${this.#yard.installation}-cache-${appId}` },
     })
-    await this.#orCancelled(boxes.put(this.buildBox, '/', this.checkout('')))
+    const files = this.checkout('')
+    await this.#orCancelled(boxes.put(this.buildBox, '/', files), files)
     if (caBundle !== null)
       await boxes.put(
         this.buildBox,
@@ -87,13 +90,18 @@ export class Workshop {
 
   /** The checkout, or one folder of it, as files of `/app`. */
   checkout(folder: string): Readable {
-    return repack(this.request.tar() as Readable, { from: folder, into: 'app', uid: APP_USER, ...APP_LIMITS })
+    return repack(this.request.tar() as Readable, this.appFiles(folder))
+  }
+
+  /** How somebody's archive becomes the files of `/app`. */
+  appFiles(from: string): RepackOptions {
+    return { from, into: 'app', uid: APP_USER, maxBytes: this.#yard.appMb * 1024 * 1024, maxEntries: MAX_ENTRIES }
   }
 
   /** A folder of the build box as files of `/app`; null when it is not there. */
   async result(path: string): Promise<Readable | null> {
     const source = await this.raw(path)
-    return source === null ? null : repack(source, { from: path.slice(path.lastIndexOf('/') + 1), into: 'app', uid: APP_USER, ...APP_LIMITS })
+    return source === null ? null : repack(source, this.appFiles(path.slice(path.lastIndexOf('/') + 1)))
   }
 
   /** A file or folder of the build box as the engine gives it: somebody else's tar. Null when it is not there. */
@@ -113,7 +121,7 @@ export class Workshop {
     const box = `lockgate-${installation}-${buildId}-image`
     const base = await this.#orCancelled(bases.image(image.base, (line) => this.note(line)))
     await boxes.create({ name: box, owner: buildId, image: base, command: ['true'], limits: FILL_LIMITS, network: 'none' })
-    await this.#orCancelled(this.#fill(box, image.files))
+    await this.#orCancelled(this.#fill(box, image.files), image.files)
     return await this.#orCancelled(
       boxes.commit(box, {
         tag: `lockgate-${installation}/${appName}:${buildId}`,
@@ -199,16 +207,20 @@ export class Workshop {
     }
   }
 
-  /** Does not wait for work that cannot be interrupted: what it leaves is removed with the build's boxes. */
-  async #orCancelled<T>(work: Promise<T>): Promise<T> {
+  /**
+   * Does not wait for work that cannot be interrupted: what it leaves is removed with the build's boxes. A stream that it
+   * sends is broken off, because the engine does not let go of a box while it is being filled.
+   */
+  async #orCancelled<T>(work: Promise<T>, sent?: Readable): Promise<T> {
     const { signal } = this.request
-    if (signal.aborted) {
-      work.catch(() => undefined)
-      throw cancelled()
-    }
     const stop = new AbortController()
     const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(cancelled()), { once: true, signal: stop.signal })
+      const cancel = (): void => {
+        sent?.destroy(cancelled())
+        reject(cancelled())
+      }
+      if (signal.aborted) cancel()
+      else signal.addEventListener('abort', cancel, { once: true, signal: stop.signal })
     })
     try {
       return await Promise.race([work, aborted])

@@ -14,7 +14,13 @@ function opened(): Promise<Builder> {
   return fake.create(fake.Config.parse({}), { resolveImage })
 }
 
-builderContract(async () => ({ builder: await opened(), good: { 'index.html': '' }, failing: { 'fake-image': 'fail\n' }, hanging: { 'fake-image': 'hang\n' } }))
+builderContract(async () => ({
+  builder: await opened(),
+  good: { 'index.html': '' },
+  failing: { 'fake-image': 'fail\n' },
+  hanging: { 'fake-image': 'hang\n' },
+  hangs: 'says hang',
+}))
 
 test('the file fake-image names the image, else it is fake:good', async () => {
   const builder = await opened()

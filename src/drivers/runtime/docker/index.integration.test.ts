@@ -130,7 +130,7 @@ describe('a container', () => {
 
     await expect(runtime.exec(spec.name, ['sleep', '3600'], 500)).rejects.toMatchObject({ code: 'runtime.exec_timed_out' })
 
-    await expect.poll(async () => (await runtime.exec(spec.name, ['pgrep', 'sleep'], 5_000)).output).toEqual('')
+    await expect.poll(async () => (await runtime.exec(spec.name, ['pidof', 'sleep'], 5_000)).output).toEqual('')
   })
 
   test('of somebody else is never touched', async () => {
