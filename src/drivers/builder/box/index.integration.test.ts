@@ -31,7 +31,10 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const { name } of await runtime.observe()) await runtime.remove(name)
   await runtime.removeNetwork(environmentId)
-  for (const digest of digests) await runtime.removeImage(digest)
+  const images = (await run('docker', ['images', '--format', '{{.Repository}}:{{.Tag}}', `lockgate-${installation}/*`])).stdout
+    .split('\n')
+    .filter((name) => name !== '')
+  for (const image of images) expect(await runtime.removeImage((await runtime.resolveImage(image)).digest)).toEqual(true)
   const ours = ['-q', '--filter', `label=lockgate.installation=${installation}`]
   for (const kind of ['volume', 'network']) {
     const names = (await run('docker', [kind, 'ls', ...ours])).stdout.split('\n').filter((name) => name !== '')

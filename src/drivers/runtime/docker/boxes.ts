@@ -223,7 +223,7 @@ async function pushImage(place: Place, text: string): Promise<void> {
   try {
     await followProgress(
       place.client,
-      { method: 'POST', path: `/images/${encodeURI(name)}/push`, query: { tag }, timeoutMs: TRANSFER_MS },
+      { method: 'POST', path: `/images/${encodeURI(name)}/push`, query: { tag }, isAnonymous: true, timeoutMs: TRANSFER_MS },
       { answerMs: 60_000, allMs: TRANSFER_MS },
     )
   } catch (error) {

@@ -17,6 +17,8 @@ export interface Call {
   readonly tar?: Readable
   readonly signal?: AbortSignal
   readonly timeoutMs?: number
+  /** Send the header of registry credentials, empty: a push without it is refused. */
+  readonly isAnonymous?: boolean
 }
 
 /** An answer of the engine that is not a success; verbs translate the ones they expect, the rest becomes RejectedError. */
@@ -126,6 +128,7 @@ export class EngineClient {
         statusCodes: SUCCESS,
         options: { _query: call.query ?? {}, _body: call.body ?? {} },
         ...(call.tar ? { file: call.tar } : {}),
+        ...(call.isAnonymous ? { authconfig: {} } : {}),
       }
       modem.dial(options as unknown as Parameters<Modem['dial']>[0], (cause: unknown, answer: unknown) => {
         if (!cause) return finish(null, answer)

@@ -1,0 +1,82 @@
+import type { ChildProcess } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { randomWord } from '../../../lib/ids.ts'
+import { silentLog } from '../../../lib/log.ts'
+import { launch, run } from '../../../lib/run.ts'
+import { docker } from '../../runtime/docker/index.ts'
+import type { Boxes } from '../../runtime/types.ts'
+import { Bases } from './index.ts'
+
+let boxes: Boxes
+let folder: string
+let registry: ChildProcess
+let port: number
+let silent: Server
+
+beforeAll(async () => {
+  const parts = await docker.create(docker.Config.parse({ installation: `t${randomWord(8)}` }), undefined)
+  if (!parts.boxes) throw new Error('no boxes')
+  boxes = parts.boxes
+  folder = await mkdtemp(join(tmpdir(), 'lockgate-registry-'))
+  port = await freePort()
+  const config = join(folder, 'config.yml')
+  await writeFile(config, `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${folder}/data\nhttp:\n  addr: 127.0.0.1:${port}\n`)
+  registry = launch('docker-registry', ['serve', config])
+  await vi.waitFor(async () => expect((await fetch(`http://127.0.0.1:${port}/v2/`)).status).toEqual(200), { timeout: 10_000 })
+  silent = createServer(() => undefined).listen(0, '127.0.0.1')
+})
+
+afterAll(async () => {
+  registry.kill()
+  silent.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+test('every base is there when it was asked for, and holds what it is for', async () => {
+  const bases = new Bases({ boxes, registry: null, log: silentLog })
+
+  const says = async (image: string, ...command: string[]): Promise<string> => (await run('docker', ['run', '--rm', image, ...command])).stdout.trim()
+
+  expect(await says(await bases.image('base'), 'make', '--version')).toContain('GNU Make')
+  expect(await says(await bases.image('node'), 'node', '--version')).toEqual(process.version)
+  expect(await says(await bases.image('node-build'), 'git', '--version')).toContain('git version')
+  expect(await says(await bases.image('node-build'), 'npm', '--version')).toMatch(/^11\./)
+  expect(await boxes.findImage(await bases.image('static'))).toMatch(/^sha256:/)
+})
+
+test('a base goes to a registry and comes back', async () => {
+  const tag = await new Bases({ boxes, registry: null, log: silentLog }).image('base')
+  const remote = `127.0.0.1:${port}/lockgate/base:1`
+  await boxes.tag(tag, remote)
+  await boxes.push(remote)
+  await run('docker', ['rmi', remote])
+
+  expect(await boxes.pull(remote, 3_000)).toEqual(true)
+
+  expect(await boxes.findImage(remote)).toEqual(await boxes.findImage(tag))
+  await run('docker', ['rmi', remote])
+})
+
+test('a registry that does not have it, is not there, or says nothing is no reason to wait', async () => {
+  const address = silent.address()
+  const silentPort = typeof address === 'object' && address ? address.port : 0
+  const startedAt = performance.now()
+
+  expect(await boxes.pull(`127.0.0.1:${port}/lockgate/nothing:1`, 3_000)).toEqual(false)
+  expect(await boxes.pull('127.0.0.1:9/lockgate/base:1', 3_000)).toEqual(false)
+  expect(await boxes.pull(`127.0.0.1:${silentPort}/lockgate/base:1`, 3_000)).toEqual(false)
+
+  expect(performance.now() - startedAt).toBeLessThan(10_000)
+})
