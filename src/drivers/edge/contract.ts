@@ -1,6 +1,6 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { type AppServer, startAppServer } from '../../../test/support/app-server.ts'
+import { anApp } from '../../../test/support/an-app.ts'
 import { ask, aTable, eventDelays, target } from '../../../test/support/edge.ts'
 import { until } from '../../../test/support/until.ts'
 import type { Edge } from './types.ts'
@@ -13,15 +13,16 @@ export interface EdgeUnderTest {
   reopen(): Promise<Edge>
 }
 
-/** An app behind the edge that ends with its test. */
-export async function anApp(name: string): Promise<AppServer> {
-  const app = await startAppServer(name)
-  onTestFinished(() => app.kill())
-  return app
-}
-
 /** What every edge must do; `open` gives a fresh one that ends with the test. */
 export function edgeContract(open: () => Promise<EdgeUnderTest>): void {
+  /** An edge that serves one app at shop.test. */
+  async function withApp() {
+    const opened = await open()
+    const app = await anApp('i-1')
+    await opened.edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }]))
+    return { ...opened, app }
+  }
+
   test('an edge that was never given a table has no generation', async () => {
     const { edge } = await open()
 
@@ -161,7 +162,7 @@ export function edgeContract(open: () => Promise<EdgeUnderTest>): void {
 
     await edge.serve(aTable(2, [{ hosts: ['shop.test'], targets: [target(old, false), target(fresh)] }]))
 
-    expect(await edge.inFlight(['old', 'fresh', 'nobody'])).toEqual(new Map([['old', 2], ['fresh', 0], ['nobody', 0]])) // biome-ignore format: one line reads better
+    expect(Object.fromEntries(await edge.inFlight(['old', 'fresh', 'nobody']))).toEqual({ old: 2, fresh: 0, nobody: 0 })
     expect((await ask(port, 'shop.test')).body).toEqual('fresh')
     expect((await Promise.all(slow)).map((answer) => answer.body)).toEqual(['old', 'old'])
     await until('nothing is in flight', async () => (await edge.inFlight(['old'])).get('old') === 0)
@@ -183,9 +184,7 @@ export function edgeContract(open: () => Promise<EdgeUnderTest>): void {
   })
 
   test('cut ends what is in flight and says how many', async () => {
-    const { edge, port } = await open()
-    const app = await anApp('i-1')
-    await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }]))
+    const { edge, port, app } = await withApp()
     const outcome = ask(port, 'shop.test', { path: '/slow?ms=30000' }).then(
       (answer) => answer.status,
       () => 'broken off',
@@ -238,17 +237,10 @@ export function edgeContract(open: () => Promise<EdgeUnderTest>): void {
   })
 
   test('what a client says of where it comes from is replaced', async () => {
-    const { edge, port } = await open()
-    const app = await anApp('i-1')
-    await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }]))
-    const lies = {
-      'x-forwarded-for': '9.9.9.9',
-      'X-Forwarded-Proto': 'https',
-      'x-forwarded-prefix': '/admin',
-      forwarded: 'for=9.9.9.9',
-      'x-real-ip': '9.9.9.9',
-      'x-request-id': 'mine',
-    }
+    const { port } = await withApp()
+    const lies = Object.fromEntries(
+      ['X-Forwarded-For', 'x-forwarded-proto', 'x-forwarded-prefix', 'forwarded', 'x-real-ip', 'x-request-id'].map((name) => [name, 'a lie']),
+    )
 
     const answer = await ask(port, 'shop.test', { path: '/headers', headers: lies })
 
@@ -268,9 +260,7 @@ export function edgeContract(open: () => Promise<EdgeUnderTest>): void {
   })
 
   test('a WebSocket passes and is counted as in flight', async () => {
-    const { edge, port } = await open()
-    const app = await anApp('i-1')
-    await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }]))
+    const { edge, port } = await withApp()
     const socket = new WebSocket(`ws://127.0.0.1:${port}/`, { headers: { host: 'shop.test' } })
     const echoed = new Promise((resolve, reject) => socket.on('message', (data) => resolve(data.toString())).on('error', reject))
     socket.on('open', () => socket.send('hello'))
@@ -282,10 +272,7 @@ export function edgeContract(open: () => Promise<EdgeUnderTest>): void {
   })
 
   test('events arrive when they are sent, not when the stream ends', async () => {
-    const { edge, port } = await open()
-    const app = await anApp('i-1')
-    await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }]))
-
+    const { port } = await withApp()
     const delays = await eventDelays(port, 'shop.test')
 
     expect(delays).toHaveLength(5)

@@ -122,13 +122,14 @@ defaults pool from common
 
 function frontend({ config, host }: ConfigInput): string {
   const routes = mapPath(config, 'routes')
+  const normalised = 'req.hdr(host),host_only,lower,rtrim(.)'
   const missing = 'if !{ var(txn.be) -m found }'
   return `frontend edge from common
 ${binds(config, host)}${accessLog(config)}  http-request set-var(txn.id) uuid()
   http-request del-header X-Forwarded- -m beg
   http-request del-header Forwarded
   http-request add-header X-Forwarded-For %[src]
-  http-request add-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
+  http-request add-header X-Forwarded-Proto ${config.httpsPort ? '%[ssl_fc,iif(https,http)]' : 'http'}
   http-request add-header X-Forwarded-Host %[req.hdr(host)]
   http-request add-header X-Forwarded-Port %[dst_port]
   http-request set-header X-Real-IP %[src]
@@ -136,10 +137,9 @@ ${binds(config, host)}${accessLog(config)}  http-request set-var(txn.id) uuid()
   http-after-response set-header X-Request-Id %[var(txn.id)]
   # Longest prefix of host, path and "/": as it came, then normalised, then the wildcard one label up.
   http-request set-var(txn.be) base,concat(/),map_beg(${routes})
-  http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.) ${missing}
-  http-request set-var-fmt(txn.key) "%[var(txn.host)]%[path]/" ${missing}
+  http-request set-var-fmt(txn.key) "%[${normalised}]%[path]/" ${missing}
   http-request set-var(txn.be) var(txn.key),map_beg(${routes}) ${missing}
-  http-request set-var-fmt(txn.key) "*.%[var(txn.host),field(2,.,0)]%[path]/" ${missing}
+  http-request set-var-fmt(txn.key) "*.%[${normalised},field(2,.,0)]%[path]/" ${missing}
   http-request set-var(txn.be) var(txn.key),map_beg(${routes}) ${missing}
   http-request return status 404 content-type "text/html; charset=utf-8" file ${config.directory}/pages/404.html hdr Cache-Control no-store ${missing}
   # A name without a backend is an environment without instances: it falls through to nowhere, whose 503 shows its page.
@@ -160,7 +160,7 @@ function binds(config: Config, host: HostFacts): string {
 function accessLog(config: Config): string {
   if (config.accessLog === 'off') return ''
   const fields = [
-    '"at":"%[date(0,ms),ms_ltime(%Y-%m-%dT%H:%M:%S%z)]"',
+    '"at":%Ts%ms',
     '"id":"%[var(txn.id)]"',
     '"client":"%ci"',
     '"method":"%[capture.req.method,json(utf8s)]"',
