@@ -1,0 +1,122 @@
+import { readFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
+import { parseEnv } from 'node:util'
+import type { Command } from 'commander'
+import { endpoints } from '../../api/contract/endpoints.ts'
+import { ConfigKey } from '../../api/contract/names.ts'
+import { CliError, EXIT } from '../exit.ts'
+import { followDeployment } from '../live.ts'
+import type { Run } from '../main.ts'
+import type { Terminal } from '../output.ts'
+import { type Place, placeNamed } from '../place.ts'
+import { ago, paint, plainValue, safe, table } from '../render.ts'
+
+interface ChangeOptions {
+  readonly app?: string
+  readonly environment?: string
+  readonly detach?: boolean
+}
+
+/** config set, unset, get, history: one revision, one release, one deployment for all keys of a command. */
+export function config(program: Command, run: Run): void {
+  const group = program.command('config').description('configuration of an environment')
+  const command = (name: string, summary: string): Command =>
+    group
+      .command(name)
+      .description(summary)
+      .option('-a, --app <name>', 'app; default: that of this repository')
+      .option('-e, --environment <name>', 'environment', 'production')
+
+  command('set [pairs...]', 'set KEY=VALUE ...; a single "-" reads them from standard input')
+    .option('-f, --file <file>', 'read KEY=VALUE lines from a .env file')
+    .option('--secret', 'seal these values: they are never shown again')
+    .option('--detach', 'do not wait for the deployment')
+    .action(
+      run(async (terminal, pairs, options: ChangeOptions & { file?: string; secret?: boolean }) => {
+        const set = await valuesOf(pairs, options.file)
+        return change(terminal, { options, body: { set, secret: options.secret ? Object.keys(set) : [], unset: [] } })
+      }),
+    )
+  command('unset <keys...>', 'remove keys')
+    .option('--detach', 'do not wait for the deployment')
+    .action(run((terminal, keys, options: ChangeOptions) => change(terminal, { options, body: { set: {}, secret: [], unset: keys.map(keyOf) } })))
+  command('get [key]', 'show the configuration; secrets are never shown')
+    .option('--revision <number>', 'an older revision')
+    .action(run((terminal, [key], options: ChangeOptions & { revision?: string }) => get(terminal, key, options)))
+  command('history', 'list configuration revisions, newest first').action(
+    run(async (terminal, _arguments, options: ChangeOptions) => {
+      const answer = await terminal.client.call(endpoints.configHistory, { params: await placeNamed(options.app, options.environment) })
+      terminal.show(answer, () =>
+        table(
+          ['revision', 'made', 'by', 'keys', 'why'],
+          answer.map((one) => [`c${one.number}`, ago(one.createdAt, terminal.now), one.actor, String(one.keys.length), safe(one.note)]),
+        ),
+      )
+    }),
+  )
+}
+
+interface Change {
+  readonly options: ChangeOptions
+  readonly body: { readonly set: Record<string, string>; readonly secret: string[]; readonly unset: string[] }
+}
+
+async function change(terminal: Terminal, asked: Change): Promise<void> {
+  const params = await placeNamed(asked.options.app, asked.options.environment)
+  const answer = await terminal.client.call(endpoints.changeConfig, { params, body: asked.body })
+  if (answer.deployment === null || asked.options.detach) {
+    return terminal.show(
+      answer,
+      () =>
+        `configuration c${answer.revision}${answer.deployment === null ? ' is there; it is used by the next deployment or start' : `; deployment ${answer.deployment.id} brings it in`}`,
+    )
+  }
+  terminal.say(`configuration c${answer.revision}`)
+  return followDeployment(terminal, answer.deployment.id)
+}
+
+async function get(terminal: Terminal, key: string | undefined, options: ChangeOptions & { readonly revision?: string }): Promise<void> {
+  const params: Place = await placeNamed(options.app, options.environment)
+  const answer = await terminal.client.call(endpoints.readConfig, {
+    params,
+    query: options.revision === undefined ? {} : { revision: options.revision.replace(/^c/, '') },
+  })
+  if (key === undefined) {
+    const rows = answer.entries.map((entry) => [
+      entry.key,
+      entry.kind === 'secret' ? paint('dim', `secret, version ${entry.secretVersion}`) : plainValue(entry.value ?? ''),
+    ])
+    return terminal.show(answer, () =>
+      rows.length === 0 ? 'No configuration yet. "lockgate config set KEY=VALUE" makes the first revision.' : table(['key', 'value'], rows),
+    )
+  }
+  const entry = answer.entries.find((one) => one.key === key)
+  if (!entry) throw new CliError(`${key} is not set.`, EXIT.notFound)
+  if (entry.value === null) throw new CliError(`${key} is a secret and is not shown to anybody.`, EXIT.refused)
+  return terminal.show(entry, () => entry.value ?? '')
+}
+
+async function valuesOf(pairs: readonly string[], file: string | undefined): Promise<Record<string, string>> {
+  const fromInput = pairs.length === 1 && pairs[0] === '-' ? parsed(await text(process.stdin)) : {}
+  const fromFile = file === undefined ? {} : parsed(await readFile(file, 'utf8'))
+  const given = pairs.length === 1 && pairs[0] === '-' ? [] : pairs
+  const set: Record<string, string> = { ...fromFile, ...fromInput }
+  for (const pair of given) {
+    const at = pair.indexOf('=')
+    if (at < 1) throw new CliError(`"${safe(pair)}" is not KEY=VALUE.`, EXIT.usage)
+    set[keyOf(pair.slice(0, at))] = pair.slice(at + 1)
+  }
+  for (const key of Object.keys(set)) keyOf(key)
+  if (Object.keys(set).length === 0) throw new CliError('Nothing to set: give KEY=VALUE, -f FILE, or - for standard input.', EXIT.usage)
+  return set
+}
+
+function parsed(content: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(parseEnv(content)).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
+}
+
+function keyOf(key: string): string {
+  const checked = ConfigKey.safeParse(key)
+  if (!checked.success) throw new CliError(`"${safe(key)}": ${checked.error.issues[0]?.message ?? 'not a key'}`, EXIT.usage)
+  return checked.data
+}

@@ -1,0 +1,147 @@
+import type { Command } from 'commander'
+import type { z } from 'zod'
+import { endpoints } from '../../api/contract/endpoints.ts'
+import type { Check, Event } from '../../api/contract/resources.ts'
+import { CliError, EXIT } from '../exit.ts'
+import type { Run } from '../main.ts'
+import { appNamed, placeNamed } from '../place.ts'
+import { ago, paint, paintStatus, safe, table } from '../render.ts'
+
+interface ListOptions {
+  readonly environment?: string
+  readonly limit: string
+}
+
+/** What was and what is: deployments, builds, releases, events, doctor. */
+export function lists(program: Command, run: Run): void {
+  const list = (name: string, summary: string): Command =>
+    program
+      .command(`${name} [app]`)
+      .description(summary)
+      .option('-e, --environment <name>', 'environment', 'production')
+      .option('-n, --limit <number>', 'how many', '20')
+
+  list('deployments', 'list deployments, newest first').action(
+    run(async (terminal, [name], options: ListOptions) => {
+      const answer = await terminal.client.call(endpoints.listDeployments, {
+        params: await placeNamed(name, options.environment),
+        query: { limit: options.limit },
+      })
+      const rows = answer.map((one) => [
+        one.id,
+        one.verb,
+        one.release ?? '–',
+        paintStatus(one.status),
+        ago(one.createdAt, terminal.now),
+        seconds(one.startedAt, one.finishedAt),
+        one.actor,
+        safe(one.blocked ?? one.message),
+      ])
+      terminal.show(answer, () => table(['id', 'verb', 'release', 'status', 'asked for', 'took', 'by', ''], rows))
+    }),
+  )
+  list('releases', 'list releases, newest first').action(
+    run(async (terminal, [name], options: ListOptions) => {
+      const answer = await terminal.client.call(endpoints.listReleases, {
+        params: await placeNamed(name, options.environment),
+        query: { limit: options.limit },
+      })
+      const notes = (one: (typeof answer)[number]): string =>
+        [one.current ? 'live' : '', one.provenAt === null ? 'never live' : '', one.pinned ? 'pinned' : '', one.imageRemoved ? 'image removed' : '']
+          .filter((note) => note !== '')
+          .join(', ')
+      terminal.show(answer, () =>
+        table(
+          ['release', 'made of', 'image', 'config', 'made', 'by', ''],
+          answer.map((one) => [
+            one.current ? paint('green', one.name) : one.name,
+            safe(one.origin),
+            one.digest.slice(7, 19),
+            `c${one.configRevision}`,
+            ago(one.createdAt, terminal.now),
+            one.actor,
+            notes(one),
+          ]),
+        ),
+      )
+    }),
+  )
+  list('builds', 'list builds, newest first').action(
+    run(async (terminal, [name], options: ListOptions) => {
+      const answer = await terminal.client.call(endpoints.listBuilds, { params: await placeNamed(name, options.environment), query: { limit: options.limit } })
+      terminal.show(answer, () =>
+        table(
+          ['id', 'commit', 'status', 'asked for', 'took', 'by', ''],
+          answer.map((one) => [
+            one.id,
+            one.commit.slice(0, 7),
+            paintStatus(one.status),
+            ago(one.createdAt, terminal.now),
+            seconds(one.startedAt, one.finishedAt),
+            one.actor,
+            safe(one.message.split('\n')[0] ?? ''),
+          ]),
+        ),
+      )
+    }),
+  )
+  program
+    .command('events')
+    .description('who did what')
+    .option('-a, --app <name>', 'only of this app')
+    .option('-n, --limit <number>', 'how many', '30')
+    .option('-f, --follow', 'go on as they come')
+    .action(
+      run(async (terminal, _arguments, options: { app?: string; limit: string; follow?: boolean }) => {
+        const answer = await terminal.client.call(endpoints.listEvents, {
+          query: { limit: options.limit, ...(options.app === undefined ? {} : { app: await appNamed(options.app) }) },
+        })
+        if (!options.follow)
+          return terminal.show(answer, () =>
+            table(
+              ['#', 'when', 'what', 'app', 'about', 'by', ''],
+              answer.map((event) => eventRow(event, terminal.now)),
+            ),
+          )
+        for (const event of answer) terminal.say(eventRow(event, terminal.now).join('  '))
+        for await (const event of terminal.client.follow(endpoints.followEvents, {}))
+          if (options.app === undefined || event.app === options.app) terminal.show(event, () => eventRow(event, Date.now()).join('  '))
+      }),
+    )
+  program
+    .command('doctor')
+    .description('check engine, edge, networks, disk, ports, clock, data and invariants')
+    .action(
+      run(async (terminal) => {
+        const checks = await terminal.client.call(endpoints.doctor, {})
+        terminal.show(checks, doctorText)
+        if (checks.some((check) => !check.ok)) throw new CliError('', EXIT.failed)
+      }),
+    )
+}
+
+function seconds(from: number | null, to: number | null): string {
+  return from === null || to === null ? '–' : `${((to - from) / 1000).toFixed(1)} s`
+}
+
+function eventRow(event: z.output<typeof Event>, now: number): string[] {
+  const { message, name, number, verb, commit, key, ref } = event.data
+  const facts = [verb, name, number, key, ref, typeof commit === 'string' ? commit.slice(0, 7) : undefined, message]
+    .filter((fact) => fact !== undefined)
+    .map(String)
+  return [
+    String(event.seq),
+    ago(event.at, now),
+    event.kind,
+    event.app === null ? '–' : `${event.app}${event.environment === null ? '' : ` ${event.environment}`}`,
+    event.subject ?? '–',
+    event.actor,
+    safe(facts.join(' ')),
+  ]
+}
+
+function doctorText(checks: readonly z.output<typeof Check>[]): string {
+  const rows = checks.map((check) => [check.ok ? paint('green', '✓') : paint('red', '✗'), check.area, check.name, safe(check.sentence)])
+  const wrong = checks.filter((check) => !check.ok).length
+  return `${table(['', 'area', 'check', ''], rows)}\n\n${wrong === 0 ? paint('green', 'Everything is fine.') : paint('red', `${wrong} ${wrong === 1 ? 'thing needs' : 'things need'} you.`)}`
+}

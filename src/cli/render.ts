@@ -1,0 +1,85 @@
+import { stripVTControlCharacters, styleText } from 'node:util'
+import { plainText } from '../lib/control-bytes.ts'
+
+type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan'
+
+/** Text in a colour, where the output is a terminal that wants colours (NO_COLOR is honoured). */
+export function paint(style: Style, text: string): string {
+  return styleText(style, text, { stream: process.stdout, validateStream: true })
+}
+
+const GOOD = new Set(['running', 'ready', 'succeeded', 'ok'])
+const BAD = new Set(['failed', 'crash looping', 'degraded', 'exited', 'missing', 'not ready'])
+const WAITING = new Set(['queued', 'deploying', 'starting', 'reverting', 'draining', 'stopping', 'restarting', 'cancelled', 'superseded', 'removing'])
+
+/** A status word in its colour. */
+export function paintStatus(word: string): string {
+  if (GOOD.has(word)) return paint('green', word)
+  if (BAD.has(word)) return paint('red', word)
+  if (WAITING.has(word)) return paint('yellow', word)
+  return word
+}
+
+/** Columns a text takes: wide characters (CJK, emoji) take two, escapes none. */
+export function widthOf(text: string): number {
+  let width = 0
+  for (const character of stripVTControlCharacters(text)) width += isWide(character.codePointAt(0) ?? 0) ? 2 : 1
+  return width
+}
+
+/** East Asian Wide and Fullwidth, as far as names hold them. */
+function isWide(code: number): boolean {
+  return (
+    (code >= 0x1100 && code <= 0x115f) ||
+    (code >= 0x2e80 && code <= 0xa4cf) ||
+    (code >= 0xac00 && code <= 0xd7a3) ||
+    (code >= 0xf900 && code <= 0xfaff) ||
+    (code >= 0xfe30 && code <= 0xfe6f) ||
+    (code >= 0xff00 && code <= 0xff60) ||
+    (code >= 0x1f300 && code <= 0x1faff)
+  )
+}
+
+/** Text from the server as it may be written to a terminal. */
+export function safe(text: string): string {
+  return plainText(text).replaceAll('\n', ' ')
+}
+
+/** Rows under their headings, aligned; the last column may be as long as it is. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = headings.map((heading, column) => Math.max(widthOf(heading), ...rows.map((row) => widthOf(row[column] ?? ''))))
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) => (column === cells.length - 1 ? cell : cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)))))
+      .join('  ')
+      .trimEnd()
+  return [paint('dim', line(headings.map((heading) => heading.toUpperCase()))), ...rows.map(line)].join('\n')
+}
+
+const UNITS: readonly (readonly [number, string])[] = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'm'],
+  [1_000, 's'],
+]
+
+/** `3 m ago`; an en dash for never. */
+export function ago(at: number | null, now: number): string {
+  if (at === null) return '–'
+  const past = Math.max(0, now - at)
+  const [size, unit] = UNITS.find(([ms]) => past >= ms) ?? [1_000, 's']
+  return `${Math.floor(past / size)} ${unit} ago`
+}
+
+/** `in 3 d`, `expired`, `never`. */
+export function until(at: number | null, now: number): string {
+  if (at === null) return 'never'
+  if (at <= now) return 'expired'
+  const [size, unit] = UNITS.find(([ms]) => at - now >= ms) ?? [1_000, 's']
+  return `in ${Math.floor((at - now) / size)} ${unit}`
+}
+
+/** A configuration value on one line: line ends and control bytes are shown, not obeyed. */
+export function plainValue(text: string): string {
+  return safe(text) === text ? text : JSON.stringify(text)
+}
