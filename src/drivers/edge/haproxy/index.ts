@@ -9,6 +9,7 @@ import { checkTable, desiredState } from './desired.ts'
 import { desiredOfOld } from './difference.ts'
 import { hostFacts, Mirror } from './mirror.ts'
 import { assign, atLeast, emptyPool, leaving, release, slotsOf, usage } from './pool.ts'
+import { recoveredPool } from './recover.ts'
 import { Config, type Pool } from './schema.ts'
 import { MasterSocket } from './socket.ts'
 import { masterSocketPath, writeInitial } from './start.ts'
@@ -94,7 +95,7 @@ class HaproxyEdge implements Edge {
   async #serve(table: RoutingTable): Promise<number> {
     checkTable(table)
     const text = JSON.stringify(table)
-    const before = await this.#loadPool()
+    const before = await this.#loadPool(table)
     const { worker } = await this.#current()
     if (this.#served?.pid === worker.pid && this.#served.text === text && leaving(before).length === 0) {
       if ((await worker.generation()) === table.generation) return table.generation
@@ -167,7 +168,7 @@ class HaproxyEdge implements Edge {
 
   async #info(): Promise<EdgeInfo> {
     const writable = await this.#mirror.isWritable()
-    const pool = await this.#loadPool()
+    const pool = await this.#loadPool().catch(() => emptyPool(this.#config.pool))
     const workers = await this.#socket.workers().catch(() => null)
     const generation = workers?.current ? await this.#workerOf(workers.current).generation() : null
     const inUse = usage(pool).filter(({ count }) => count > 0)
@@ -241,9 +242,18 @@ class HaproxyEdge implements Edge {
     return this.#worker
   }
 
-  async #loadPool(): Promise<Pool> {
-    this.#pool ??= (await this.#mirror.readPool()) ?? emptyPool(this.#config.pool)
-    return this.#pool
+  /** The pool as it was written last. Where that is lost, a worker in use is asked what it holds: that needs a table. */
+  async #loadPool(table?: RoutingTable): Promise<Pool> {
+    if (this.#pool) return this.#pool
+    const written = await this.#mirror.readPool()
+    if (written) {
+      this.#pool = written
+      return written
+    }
+    const { worker } = await this.#current()
+    if ((await worker.generation()) === null) return emptyPool(this.#config.pool)
+    if (table) return recoveredPool(await worker.view(), table.arms)
+    throw new UnavailableError('edge.state_lost', `${this.#config.directory}/state.json is gone or broken. The next routing table brings it back.`)
   }
 
   /** One operation after another: a count must not fall between a reload and its confirmation. */

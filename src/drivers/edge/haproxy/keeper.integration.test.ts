@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { connect as connectH2 } from 'node:http2'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -159,4 +159,23 @@ test('nothing of a page reaches the configuration', async () => {
 
   expect(await readFile(join(running.config.directory, 'haproxy.cfg'), 'utf8')).not.toContain('acl x')
   expect((await ask(running.config.httpPort, 'shop.test')).body).toContain('acl x %[env(HOME)]')
+})
+
+test('without its state file the driver stops nothing, and drains what it finds before it uses it again', async () => {
+  const { running, edge, port } = await anEdge()
+  const app = await anApp('i-1')
+  const table = aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }])
+  await edge.serve(table)
+  const slow = ask(port, 'shop.test', { path: '/slow?ms=800' })
+  await until('the request is at the app', () => app.inFlight() === 1)
+  await rm(join(running.config.directory, 'state.json'))
+  const again = await haproxy.create(running.config, { log: silentLog })
+
+  await expect(again.inFlight(['i-1'])).rejects.toMatchObject({ code: 'edge.state_lost', retryable: true })
+  expect(await again.serve(table)).toEqual(1)
+
+  expect((await again.inFlight(['i-1'])).get('i-1')).toEqual(1)
+  expect((await ask(port, 'shop.test')).body).toEqual('i-1')
+  expect((await slow).status).toEqual(200)
+  await until('nothing is in flight', async () => (await again.inFlight(['i-1'])).get('i-1') === 0)
 })
