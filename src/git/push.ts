@@ -158,7 +158,11 @@ export class PushReceiver {
       for await (const line of lines) print(`  ${plainText(line.text, true)}`)
     })()
     let build = await look()
-    if (build.status === 'queued') print('  waits for other builds')
+    for (let looks = 0; build.status === 'queued'; looks++) {
+      if (looks === 10) print('  waits for other builds: one runs at a time')
+      await pause(100)
+      build = await look()
+    }
     while (!isBuildFinished(build)) {
       await pause(100)
       build = await look()

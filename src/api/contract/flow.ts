@@ -69,6 +69,9 @@ export class FlowLines {
       lines.push(stepLine(step))
     }
     const blocked = reasonOf(deployment.blocked)
+    // What passes within a moment is not worth a line.
+    const lasting = deployment.status === 'queued' || live.steps.some((step) => step.status === 'intended' && step.seconds >= 2)
+    if (!lasting) return lines
     if (blocked !== null && blocked !== this.#blocked) lines.push(`… ${deployment.blocked}`)
     this.#blocked = blocked
     return lines

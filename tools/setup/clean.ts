@@ -1,0 +1,42 @@
+import { lstatSync, readlinkSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { engineAnswers } from './engine.ts'
+import { keeperOf } from './keeper.ts'
+import { findOurs, installationOf, removeOurs } from './ours.ts'
+import { main, placesOf, ROOT, say } from './places.ts'
+import { readArguments } from './settings.ts'
+
+await main(async () => {
+  const sure = process.argv.includes('--yes')
+  const places = placesOf(readArguments(process.argv.slice(2).filter((word) => word !== '--yes')).home)
+  const installation = installationOf(places)
+  const ours = installation !== null && (await engineAnswers()) ? await findOurs(installation) : null
+  const folders = places.system ? [places.home, '/etc/lockgate'] : [places.home]
+  say(`This removes the installation ${installation ?? '(never started)'}:`)
+  if (ours)
+    say(`  ${ours.containers.length} containers, ${ours.networks.length} networks, ${ours.volumes.length} volumes, ${ours.images.length} images with its label`)
+  say(`  ${folders.join(' and ')}: database, keys, logs, git repositories`)
+  if (!sure && !(await confirmed())) return say('Nothing was removed.')
+  await keeperOf(places).stop()
+  // The engine may have been ours, and be gone with the keeper: then its containers are gone with it at the next start.
+  if (installation !== null && (await engineAnswers())) await removeOurs(await findOurs(installation))
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+  if (places.system) removeLink()
+  say('Everything of it is gone. The Debian packages stay.')
+})
+
+async function confirmed(): Promise<boolean> {
+  const prompt = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return (await prompt.question('Type "remove" to go on: ')).trim() === 'remove'
+  } finally {
+    prompt.close()
+  }
+}
+
+function removeLink(): void {
+  const link = '/usr/local/bin/lockgate'
+  const present = lstatSync(link, { throwIfNoEntry: false })
+  if (present?.isSymbolicLink() && readlinkSync(link) === join(ROOT, 'bin/lockgate')) rmSync(link)
+}

@@ -1,0 +1,49 @@
+import { existsSync } from 'node:fs'
+import { request } from 'node:http'
+import { pause } from '../../src/lib/clock.ts'
+import { run } from '../../src/lib/run.ts'
+import type { Kept } from '../../src/supervisor.ts'
+import { hasSystemd, SetupError, say } from './places.ts'
+
+/** The engine's socket on this machine. */
+export const SOCKET = process.env['DOCKER_SOCKET'] ?? '/var/run/docker.sock'
+
+/** Whether a Docker Engine answers on its socket. */
+export function engineAnswers(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const asking = request({ socketPath: SOCKET, path: '/_ping', timeout: 5_000 }, (response) => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    })
+    asking.on('timeout', () => asking.destroy())
+    asking.on('error', () => resolve(false))
+    asking.end()
+  })
+}
+
+/** The engine as a program of ours, where nobody else starts one. */
+export const ENGINE: Kept = { name: 'engine', file: 'dockerd', args: ['--host', `unix://${SOCKET}`, '--live-restore=false'], env: {} }
+
+/**
+ * Makes an engine answer: one that is there is used as it is; an installed service is started; else ours has to be kept
+ * alive, which the answer says.
+ */
+export async function ensureEngine(keptByUs: boolean): Promise<{ readonly ours: boolean }> {
+  if (await engineAnswers()) return { ours: keptByUs }
+  if (hasSystemd() && existsSync('/lib/systemd/system/docker.service')) {
+    say('· starting the Docker engine (systemd)')
+    await run('systemctl', ['enable', '--now', 'docker.service'], { timeoutMs: 120_000 })
+    await waitForEngine()
+    return { ours: false }
+  }
+  return { ours: true }
+}
+
+export async function waitForEngine(): Promise<void> {
+  const deadline = performance.now() + 60_000
+  while (!(await engineAnswers())) {
+    if (performance.now() > deadline)
+      throw new SetupError(`no Docker engine answers on ${SOCKET}. Its log says why: log/engine.log in the home folder, or "journalctl -u docker".`)
+    await pause(100)
+  }
+}

@@ -1,0 +1,144 @@
+// Who keeps the programs alive: systemd where it runs the machine, our supervisor elsewhere.
+import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pause } from '../../src/lib/clock.ts'
+import { detach, run } from '../../src/lib/run.ts'
+import { type Kept, livePid, pidFile } from '../../src/supervisor.ts'
+import { hasSystemd, type Places, ROOT, SetupError } from './places.ts'
+
+export const NODE = join(ROOT, 'node_modules/.bin/node')
+const UNITS = '/etc/systemd/system'
+
+export interface Keeper {
+  readonly name: 'systemd' | 'supervisor'
+  /** Has exactly these programs kept alive, in this order. True when something was started. */
+  keep(processes: readonly Kept[]): Promise<boolean>
+  /** Ends one program; it is started again at once. */
+  restart(name: string): Promise<void>
+  /** Ends all of them, last first, and keeps none alive any more. */
+  stop(): Promise<void>
+  /** Pid of a program, or null. */
+  pidOf(name: string): Promise<number | null>
+}
+
+export function keeperOf(places: Places): Keeper {
+  return places.system && hasSystemd() ? systemd() : supervisor(places)
+}
+
+function unitName(name: string): string {
+  return name === 'server' ? 'lockgate.service' : `lockgate-${name}.service`
+}
+
+/** The unit of one program. The edge must outlive the server: neither needs the other. */
+export function unitText(kept: Kept): string {
+  return [
+    '[Unit]',
+    `Description=Lockgate: ${kept.name}`,
+    'After=network-online.target docker.service',
+    'Wants=network-online.target',
+    'StartLimitIntervalSec=0',
+    '',
+    '[Service]',
+    `ExecStart=${[kept.file, ...kept.args].map(quoted).join(' ')}`,
+    ...Object.entries(kept.env).map(([key, value]) => `Environment=${quoted(`${key}=${value}`)}`),
+    'Restart=always',
+    'RestartSec=200ms',
+    'KillMode=mixed',
+    'TimeoutStopSec=30',
+    'LimitNOFILE=1048576',
+    '',
+    '[Install]',
+    'WantedBy=multi-user.target',
+    '',
+  ].join('\n')
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/[\\"]/g, '\\$&').replaceAll('%', '%%').replaceAll('$', '$$$$')}"`
+}
+
+function systemd(): Keeper {
+  const control = (...args: string[]) => run('systemctl', args, { timeoutMs: 120_000 })
+  return {
+    name: 'systemd',
+    keep: async (processes) => {
+      let changed = false
+      for (const kept of processes) {
+        const path = join(UNITS, unitName(kept.name))
+        const text = unitText({ ...kept, file: kept.file.startsWith('/') ? kept.file : (await run('which', [kept.file])).stdout.trim() })
+        if (existsSync(path) && readFileSync(path, 'utf8') === text) continue
+        writeFileSync(path, text)
+        changed = true
+      }
+      if (changed) await control('daemon-reload')
+      for (const kept of processes) {
+        const active = await run('systemctl', ['is-active', '--quiet', unitName(kept.name)], { anyStatus: true })
+        if (active.status !== 0) changed = true
+        await control('enable', '--now', '--quiet', unitName(kept.name))
+      }
+      return changed
+    },
+    restart: async (name) => void (await control('restart', unitName(name))),
+    stop: async () => {
+      for (const name of ['server', 'edge', 'engine']) {
+        if (!existsSync(join(UNITS, unitName(name)))) continue
+        await control('disable', '--now', '--quiet', unitName(name))
+        rmSync(join(UNITS, unitName(name)))
+      }
+      await control('daemon-reload')
+    },
+    pidOf: async (name) => {
+      const { stdout } = await run('systemctl', ['show', '--property=MainPID', '--value', unitName(name)], { anyStatus: true })
+      return Number(stdout.trim()) || null
+    },
+  }
+}
+
+function supervisor(places: Places): Keeper {
+  const list = join(places.home, 'processes.json')
+  const supervisorPid = (): number | null => livePid(pidFile(places.home, 'supervisor'), NODE)
+  const fileOf = (name: string): string => {
+    const processes = existsSync(list) ? (JSON.parse(readFileSync(list, 'utf8')) as Kept[]) : []
+    return processes.find((kept) => kept.name === name)?.file ?? ''
+  }
+  const pidOf = (name: string): number | null => livePid(pidFile(places.home, name), fileOf(name))
+  return {
+    name: 'supervisor',
+    keep: async (processes) => {
+      for (const folder of ['run', 'log']) mkdirSync(join(places.home, folder), { recursive: true, mode: 0o750 })
+      const text = JSON.stringify(processes, null, 2)
+      const before = existsSync(list) ? readFileSync(list, 'utf8') : ''
+      if (before !== text) writeFileSync(list, text)
+      const started = supervisorPid() === null || processes.some((kept) => pidOf(kept.name) === null)
+      if (supervisorPid() === null) {
+        const log = openSync(join(places.home, 'log', 'supervisor.log'), 'a', 0o640)
+        detach(NODE, [join(ROOT, 'dist/supervisor.js'), places.home], { log })
+      }
+      const deadline = performance.now() + 20_000
+      while (supervisorPid() === null || processes.some((kept) => pidOf(kept.name) === null)) {
+        if (performance.now() > deadline)
+          throw new SetupError(`${processes.find((kept) => pidOf(kept.name) === null)?.name ?? 'the supervisor'} does not start; ${places.home}/log/ says why.`)
+        await pause(50)
+      }
+      return started
+    },
+    restart: async (name) => {
+      const pid = pidOf(name)
+      if (pid === null) return
+      process.kill(pid, 'SIGTERM')
+      const deadline = performance.now() + 30_000
+      while (pidOf(name) === pid) {
+        if (performance.now() > deadline) process.kill(pid, 'SIGKILL')
+        await pause(50)
+      }
+    },
+    stop: async () => {
+      const pid = supervisorPid()
+      if (pid === null) return
+      process.kill(pid, 'SIGTERM')
+      const deadline = performance.now() + 120_000
+      while (supervisorPid() === pid && performance.now() < deadline) await pause(50)
+    },
+    pidOf: async (name) => pidOf(name),
+  }
+}

@@ -1,0 +1,68 @@
+// What carries our label in the engine: for bin/down and bin/clean.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import Docker from 'dockerode'
+import { SOCKET } from './engine.ts'
+import type { Places } from './places.ts'
+
+const LABEL = 'lockgate.installation'
+
+/** The id in the labels of everything an installation made; null before its first start. */
+export function installationOf(places: Places): string | null {
+  const path = join(places.data, 'lockgate.db')
+  if (!existsSync(path)) return null
+  const database = new DatabaseSync(path, { readOnly: true })
+  try {
+    const row = database.prepare("select value from meta where name = 'installation'").get()
+    return row ? String(row['value']) : null
+  } finally {
+    database.close()
+  }
+}
+
+export interface Ours {
+  readonly containers: readonly string[]
+  readonly networks: readonly string[]
+  readonly volumes: readonly string[]
+  readonly images: readonly string[]
+}
+
+/** Everything in the engine with the label of this installation. */
+export async function findOurs(installation: string): Promise<Ours> {
+  const docker = new Docker({ socketPath: SOCKET })
+  const filters = { label: [`${LABEL}=${installation}`] }
+  const containers = await docker.listContainers({ all: true, filters })
+  const networks = await docker.listNetworks({ filters })
+  const volumes = await docker.listVolumes({ filters })
+  const images = await docker.listImages({ filters })
+  return {
+    containers: containers.map((one) => one.Id),
+    networks: networks.map((one) => one.Id),
+    volumes: volumes.Volumes.map((one) => one.Name),
+    images: images.map((one) => one.Id),
+  }
+}
+
+/** Stops the containers, as their stop signals and graces say. */
+export async function stopContainers(ids: readonly string[]): Promise<void> {
+  const docker = new Docker({ socketPath: SOCKET })
+  await Promise.all(
+    ids.map((id) =>
+      docker
+        .getContainer(id)
+        .stop()
+        .catch(() => undefined),
+    ),
+  )
+}
+
+/** Removes all of it; what is gone already is fine. */
+export async function removeOurs(ours: Ours): Promise<void> {
+  const docker = new Docker({ socketPath: SOCKET })
+  const ignore = (): undefined => undefined
+  for (const id of ours.containers) await docker.getContainer(id).remove({ force: true, v: true }).catch(ignore)
+  for (const id of ours.networks) await docker.getNetwork(id).remove().catch(ignore)
+  for (const name of ours.volumes) await docker.getVolume(name).remove().catch(ignore)
+  for (const id of ours.images) await docker.getImage(id).remove({ force: true }).catch(ignore)
+}
