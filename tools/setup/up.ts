@@ -84,7 +84,7 @@ function apiUrl(settings: Settings): string {
 
 /** Signs this user's CLI in with the one-time code, the first time. */
 async function signIn(places: Places, url: string): Promise<Record<string, string>> {
-  const xdg = places.system ? (process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config')) : join(places.home, 'config')
+  const xdg = process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config')
   const env = { HOME: homedir(), XDG_CONFIG_HOME: xdg, LOCKGATE_URL: url, PATH: process.env['PATH'] ?? '' }
   const known = await run(join(ROOT, 'bin/lockgate'), ['apps', '--json'], { env, anyStatus: true })
   if (known.status === 0) return env
