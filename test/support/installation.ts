@@ -13,6 +13,7 @@ import { connectTo } from '../../src/cli/client.ts'
 import { docker } from '../../src/drivers/runtime/docker/index.ts'
 import type { Boxes, Runtime } from '../../src/drivers/runtime/types.ts'
 import { launch } from '../../src/lib/run.ts'
+import { wipe } from './engine.ts'
 import { freePort, type RunningHaproxy, startHaproxy } from './haproxy.ts'
 import { until } from './until.ts'
 
@@ -23,6 +24,8 @@ export interface Installation {
   readonly apiUrl: string
   readonly token: string
   readonly directory: string
+  /** The short id in the names and labels of everything it makes. */
+  readonly name: string
   readonly boxes: Boxes
   readonly runtime: Runtime
   call<E extends Endpoint>(endpoint: E, input: InputOf<E>): Promise<AnswerOf<E>>
@@ -87,7 +90,7 @@ interface Parts {
 async function around(parts: Parts): Promise<Installation> {
   const { directory, edge, server, token } = parts
   const client = connectTo({ url: server.url, token })
-  const { boxes, runtime, cleanUp } = await engineOf(join(directory, 'data'))
+  const { name, boxes, runtime } = await engineOf(join(directory, 'data'))
   const ended = async (id: string): Promise<Live> => {
     let last: Live | null = null
     // A stream that breaks because the server was killed is taken up again.
@@ -99,6 +102,7 @@ async function around(parts: Parts): Promise<Installation> {
     edge,
     token,
     directory,
+    name,
     boxes,
     runtime,
     apiUrl: server.url,
@@ -118,29 +122,20 @@ async function around(parts: Parts): Promise<Installation> {
     stop: async () => {
       await server.stop()
       await edge.stop()
-      await cleanUp()
+      await wipe(name)
       await rm(directory, { recursive: true, force: true })
     },
   }
 }
 
-/** The engine as the installation sees it, and how everything with its label goes away. */
-async function engineOf(data: string): Promise<{ readonly boxes: Boxes; readonly runtime: Runtime; readonly cleanUp: () => Promise<void> }> {
+/** The engine as the installation sees it. */
+async function engineOf(data: string): Promise<{ readonly name: string; readonly boxes: Boxes; readonly runtime: Runtime }> {
   const database = new DatabaseSync(join(data, 'lockgate.db'), { readOnly: true })
-  const installation = String(database.prepare("select value from meta where name = 'installation'").get()?.['value'])
-  const environments = (): string[] =>
-    database
-      .prepare('select id from environment')
-      .all()
-      .map((row) => String(row['id']))
-  const { runtime, boxes } = await docker.create(docker.Config.parse({ installation }), undefined)
+  const name = String(database.prepare("select value from meta where name = 'installation'").get()?.['value'])
+  database.close()
+  const { runtime, boxes } = await docker.create(docker.Config.parse({ installation: name }), undefined)
   if (!boxes) throw new Error('docker gives boxes')
-  const cleanUp = async (): Promise<void> => {
-    for (const observed of await runtime.observe()) await runtime.remove(observed.name)
-    for (const environment of environments()) await runtime.removeNetwork(environment)
-    database.close()
-  }
-  return { boxes, runtime, cleanUp }
+  return { name, boxes, runtime }
 }
 
 class ServerProcess {
