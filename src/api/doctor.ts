@@ -3,8 +3,8 @@ import type { z } from 'zod'
 import { EVERYTHING } from '../core/actor/actor.ts'
 import { ACTIVE_STATUSES } from '../core/deployment/deployment.ts'
 import { messageOf } from '../lib/errors.ts'
+import type { Handling } from './call.ts'
 import type * as resource from './contract/resources.ts'
-import type { Handling } from './endpoints/index.ts'
 
 type Check = z.input<typeof resource.Check>
 

@@ -6,24 +6,13 @@ import { PERMISSIONS } from '../core/actor/may.ts'
 import { InvalidError, PlatformError, UnavailableError } from '../lib/errors.ts'
 import { randomWord } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import type { Call, Handling } from './call.ts'
 import type { Endpoint } from './contract/endpoint.ts'
 import { type EndpointName, endpoints } from './contract/endpoints.ts'
-import { type Passed, passDoor } from './door.ts'
-import { type Handling, handlers } from './endpoints/index.ts'
+import { passDoor } from './door.ts'
+import { handlers } from './endpoints/index.ts'
 import { problemOf } from './errors.ts'
 import { type LiveMessage, sendLive } from './live.ts'
-
-/** What a handler gets: who asks, what the path names, and the validated input. */
-export interface Call extends Passed {
-  readonly params: Readonly<Record<string, string>>
-  readonly query: Readonly<Record<string, unknown>>
-  readonly body: unknown
-  /** Aborted when the asker leaves or the server stops: for streams. */
-  readonly signal: AbortSignal
-  readonly lastEventId: number | null
-}
-
-export type Handler = (handling: Handling, call: Call) => Promise<unknown> | AsyncIterable<LiveMessage>
 
 /** Files and protocols that are not part of `/v1`: git, the CLI's tarball. */
 export type Extra = (server: FastifyInstance) => Promise<void>

@@ -6,8 +6,8 @@ import { ACTIVE_STATUSES, type Deployment } from '../core/deployment/deployment.
 import { type Environment as EnvironmentRecord, resolveStrategy } from '../core/environment/environment.ts'
 import type { Instance, ObservedInstance } from '../core/instance/instance.ts'
 import { releaseName } from '../core/release/release.ts'
+import type { Handling } from './call.ts'
 import type * as resource from './contract/resources.ts'
-import type { Handling } from './endpoints/index.ts'
 
 type Status = z.input<typeof resource.Environment>
 type InstanceStatus = z.input<typeof resource.InstanceStatus>

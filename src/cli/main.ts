@@ -9,10 +9,7 @@ import { lists } from './commands/lists.ts'
 import { logs } from './commands/logs.ts'
 import { verbs } from './commands/verbs.ts'
 import { complaintOf, EXIT, EXIT_MEANINGS, exitOf } from './exit.ts'
-import { openTerminal, type Terminal } from './output.ts'
-
-/** Makes a commander action of a command: arguments as a flat list, options as they are, errors to the exit status. */
-export type Run = <O>(work: (terminal: Terminal, given: string[], options: O) => Promise<void> | void) => (...args: unknown[]) => Promise<void>
+import { openTerminal, type Run } from './output.ts'
 
 /** The whole program; the reference is made of it too. */
 export function makeProgram(): Command {

@@ -25,3 +25,6 @@ export function openTerminal(client: Client, options: { readonly url: string; re
     show: (answer, text) => write(options.json ? JSON.stringify(answer, null, 2) : text(answer)),
   }
 }
+
+/** Makes a commander action of a command: arguments as a flat list, options as they are, errors to the exit status. */
+export type Run = <O>(work: (terminal: Terminal, given: string[], options: O) => Promise<void> | void) => (...args: unknown[]) => Promise<void>

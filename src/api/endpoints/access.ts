@@ -1,8 +1,8 @@
 import { EVERYTHING } from '../../core/actor/actor.ts'
 import { createToken, findProject, revokeToken, signIn } from '../../core/actor/token.ts'
 import { createProject } from '../../core/project/create.ts'
+import type { Handler } from '../call.ts'
 import { endpoints } from '../contract/endpoints.ts'
-import type { Handler } from '../server.ts'
 import { showToken } from '../show.ts'
 
 export const access = {

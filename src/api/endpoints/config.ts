@@ -1,8 +1,8 @@
 import { EVERYTHING } from '../../core/actor/actor.ts'
 import { headRevision, revise } from '../../core/config-revision/revise.ts'
 import { NotFoundError } from '../../lib/errors.ts'
+import type { Handler } from '../call.ts'
 import { endpoints } from '../contract/endpoints.ts'
-import type { Handler } from '../server.ts'
 import { showDeployment } from '../show.ts'
 import { environmentOf } from './given.ts'
 

@@ -11,12 +11,11 @@ import { isDeploymentFinished } from '../../core/deployment/deployment.ts'
 import { restart, scale, start, stop } from '../../core/deployment/operate.ts'
 import { planAhead, stepsAhead } from '../../core/deployment/plan-ahead.ts'
 import { rollback, rollbackTarget } from '../../core/deployment/rollback.ts'
+import type { Call, Handler, Handling } from '../call.ts'
 import type { OpenDeployment } from '../contract/endpoints.ts'
 import { endpoints } from '../contract/endpoints.ts'
-import type { Call, Handler } from '../server.ts'
 import { showBuild, showDeployment, showReleases, showStep } from '../show.ts'
 import { appOf, environmentOf } from './given.ts'
-import type { Handling } from './index.ts'
 import { watch } from './watch.ts'
 
 type Asked = z.output<typeof OpenDeployment>

@@ -1,6 +1,6 @@
 import type { App } from '../../core/app/app.ts'
 import type { Environment } from '../../core/environment/environment.ts'
-import type { Call } from '../server.ts'
+import type { Call } from '../call.ts'
 
 /** The app the path names: the door has loaded it. */
 export function appOf(call: Call): App {

@@ -1,13 +1,12 @@
 import type { z } from 'zod'
 import type { Event } from '../../core/event/event.ts'
 import { pause } from '../../lib/clock.ts'
+import type { Call, Handler, Handling } from '../call.ts'
 import { endpoints } from '../contract/endpoints.ts'
 import type * as resource from '../contract/resources.ts'
 import { examine } from '../doctor.ts'
 import type { LiveMessage } from '../live.ts'
-import type { Call, Handler } from '../server.ts'
 import { namesById } from './apps.ts'
-import type { Handling } from './index.ts'
 
 type Names = Awaited<ReturnType<typeof namesById>>
 

@@ -1,8 +1,7 @@
 import type { LogKey } from '../../core/log/log.ts'
 import { pause } from '../../lib/clock.ts'
+import type { Call, Handling } from '../call.ts'
 import type { LiveMessage } from '../live.ts'
-import type { Call } from '../server.ts'
-import type { Handling } from './index.ts'
 
 export interface Lines {
   readonly key: LogKey

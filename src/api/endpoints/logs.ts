@@ -2,11 +2,10 @@ import { EVERYTHING } from '../../core/actor/actor.ts'
 import { mustBeAllowed } from '../../core/actor/may.ts'
 import { isOneOffFinished } from '../../core/one-off/one-off.ts'
 import { cancelOneOff, openOneOff } from '../../core/one-off/open.ts'
+import type { Call, Handler, Handling } from '../call.ts'
 import { endpoints } from '../contract/endpoints.ts'
-import type { Call, Handler } from '../server.ts'
 import { showOneOff } from '../show.ts'
 import { environmentOf } from './given.ts'
-import type { Handling } from './index.ts'
 import { linesUntil } from './lines.ts'
 
 async function oneOffOf(handling: Handling, call: Call) {

@@ -6,8 +6,7 @@ import { endpoints } from '../../api/contract/endpoints.ts'
 import { account, forget, remember, serverUrl, tokenFor } from '../account.ts'
 import { connectTo } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
-import type { Run } from '../main.ts'
-import type { Terminal } from '../output.ts'
+import type { Run, Terminal } from '../output.ts'
 import { ago, paint, table, until } from '../render.ts'
 
 /** login, token, and the credential helper git calls. */

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { endpoints } from '../../api/contract/endpoints.ts'
 import type { Check, Event } from '../../api/contract/resources.ts'
 import { CliError, EXIT } from '../exit.ts'
-import type { Run } from '../main.ts'
+import type { Run } from '../output.ts'
 import { appNamed, placeNamed } from '../place.ts'
 import { ago, paint, paintStatus, safe, table } from '../render.ts'
 
