@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { pause } from '../../src/lib/clock.ts'
 import { run } from '../../src/lib/run.ts'

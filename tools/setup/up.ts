@@ -42,7 +42,7 @@ async function startAll(places: Places, how: { readonly keeper: Keeper; readonly
   if (ours) {
     say('· starting the Docker engine')
     await keeper.keep([ENGINE])
-    await waitForEngine()
+    await waitForEngine(join(places.home, 'log/engine.log'))
   }
   const server: Kept = { name: 'server', file: NODE, args: [join(ROOT, 'dist/main.js')], env: { LOCKGATE_SETTINGS: places.settings, HOME: homedir() } }
   const news = await keeper.keep([...(ours ? [ENGINE] : []), { name: 'edge', file: edge.program, args: [...haproxyArguments(edge)], env: {} }, server])
