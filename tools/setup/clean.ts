@@ -18,9 +18,13 @@ await main(async () => {
     say(`  ${ours.containers.length} containers, ${ours.networks.length} networks, ${ours.volumes.length} volumes, ${ours.images.length} images with its label`)
   say(`  ${folders.join(' and ')}: database, keys, logs, git repositories`)
   if (!sure && !(await confirmed())) return say('Nothing was removed.')
-  await keeperOf(places).stop()
-  // The engine may have been ours, and be gone with the keeper: then its containers are gone with it at the next start.
+  const keeper = keeperOf(places)
+  // The server first stands still, so that it brings nothing back; the engine may be ours, and goes last.
+  const server = await keeper.pidOf('server')
+  if (server !== null) process.kill(server, 'SIGSTOP')
   if (installation !== null && (await engineAnswers())) await removeOurs(await findOurs(installation))
+  if (server !== null) process.kill(server, 'SIGCONT')
+  await keeper.stop()
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
   if (places.system) removeLink()
   say('Everything of it is gone. The Debian packages stay.')

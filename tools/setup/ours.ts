@@ -7,6 +7,8 @@ import { SOCKET } from './engine.ts'
 import type { Places } from './places.ts'
 
 const LABEL = 'lockgate.installation'
+/** Images carry another label: a container made from one inherits its labels, and must not be taken for ours by that. */
+const IMAGE_LABEL = 'lockgate.image'
 
 /** The id in the labels of everything an installation made; null before its first start. */
 export function installationOf(places: Places): string | null {
@@ -35,7 +37,7 @@ export async function findOurs(installation: string): Promise<Ours> {
   const containers = await docker.listContainers({ all: true, filters })
   const networks = await docker.listNetworks({ filters })
   const volumes = await docker.listVolumes({ filters })
-  const images = await docker.listImages({ filters })
+  const images = await docker.listImages({ filters: { label: [`${IMAGE_LABEL}=${installation}`] } })
   return {
     containers: containers.map((one) => one.Id),
     networks: networks.map((one) => one.Id),

@@ -9,7 +9,7 @@ import { pause } from '../../src/lib/clock.ts'
 import { run } from '../../src/lib/run.ts'
 import { edgeConfig, type Settings } from '../../src/settings.ts'
 import type { Kept } from '../../src/supervisor.ts'
-import { ENGINE, ensureEngine, waitForEngine } from './engine.ts'
+import { ENGINE, engineAnswers, ensureEngine, waitForEngine } from './engine.ts'
 import { type Keeper, keeperOf, NODE } from './keeper.ts'
 import { hasSystemd, main, type Places, placesOf, ROOT, SetupError, say } from './places.ts'
 import { askThroughEdge, deploySample, lockgate } from './sample.ts'
@@ -40,7 +40,7 @@ async function startAll(places: Places, how: { readonly keeper: Keeper; readonly
   await mkdir(edge.directory, { recursive: true, mode: 0o755 })
   await writeInitial(edge)
   if (ours) {
-    say('· starting the Docker engine')
+    if (!(await engineAnswers())) say('· starting the Docker engine')
     await keeper.keep([ENGINE])
     await waitForEngine(join(places.home, 'log/engine.log'))
   }

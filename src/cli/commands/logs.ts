@@ -33,7 +33,11 @@ export function logs(program: Command, run: Run): void {
     .description('run a command once in the image and configuration that run now: lockgate run shop -- npm run migrate')
     .option('-e, --environment <name>', 'environment', 'production')
     .passThroughOptions()
-    .action(run((terminal, [app, ...command], options: { environment?: string }) => runOnce(terminal, { app, command, environment: options.environment })))
+    .action(
+      run((terminal, [app, ...words], options: { environment?: string }) =>
+        runOnce(terminal, { app, command: words[0] === '--' ? words.slice(1) : words, environment: options.environment }),
+      ),
+    )
 }
 
 async function show(terminal: Terminal, app: string | undefined, options: LogOptions): Promise<void> {

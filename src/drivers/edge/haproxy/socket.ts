@@ -15,6 +15,7 @@ export interface Workers {
 /** One line may not be longer than HAProxy's buffer (16 kB). */
 const LINE_LIMIT = 8_000
 
+/** The master CLI of HAProxy: one command after another, each with a deadline; `@!PID` reaches a worker. */
 export class MasterSocket {
   readonly #path: string
   readonly #deadlineMs: number
@@ -32,8 +33,10 @@ export class MasterSocket {
     let section = ''
     for (const line of text.split('\n')) {
       if (line.startsWith('#')) section = line
-      const [pid, type, , , version] = line.trim().split(/\s+/)
-      if (type === 'master' && version) found.version = version
+      const words = line.trim().split(/\s+/)
+      const [pid, type] = words
+      // Between the two stand counts whose number differs from release to release.
+      if (type === 'master') found.version = words.at(-1) ?? 'unknown'
       if (type !== 'worker') continue
       if (section.startsWith('# old')) found.old.push(Number(pid))
       else found.current = Number(pid)
