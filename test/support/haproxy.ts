@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,6 +33,7 @@ export async function freePort(): Promise<number> {
 /** HAProxy in a folder of its own, kept alive as systemd or our supervisor would. Stop it in the end. */
 export async function startHaproxy(overrides: Partial<z.input<typeof Config>> = {}): Promise<RunningHaproxy> {
   const directory = await mkdtemp(join(tmpdir(), 'lockgate-edge-'))
+  await writeFile(join(directory, 'owner'), String(process.pid))
   const config = Config.parse({ directory, httpPort: await freePort(), bind: '127.0.0.1', ...overrides })
   await writeInitial(config)
   const keeper = new Keeper(config)

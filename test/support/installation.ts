@@ -55,6 +55,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** Starts one; its range must not meet that of another that runs at the same time. */
 export async function anInstallation(options: InstallationOptions = {}): Promise<Installation> {
   const directory = await mkdtemp(join(tmpdir(), 'lockgate-e2e-'))
+  await writeFile(join(directory, 'owner'), String(process.pid))
   const edge = await startHaproxy()
   const port = await freePort()
   const settings = {

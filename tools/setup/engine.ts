@@ -39,11 +39,15 @@ export async function ensureEngine(keptByUs: boolean): Promise<{ readonly ours: 
   return { ours: true }
 }
 
-export async function waitForEngine(): Promise<void> {
+/** `log`: the file of an engine we keep alive ourselves; its last words say why it does not start. */
+export async function waitForEngine(log?: string): Promise<void> {
   const deadline = performance.now() + 60_000
   while (!(await engineAnswers())) {
-    if (performance.now() > deadline)
-      throw new SetupError(`no Docker engine answers on ${SOCKET}. Its log says why: log/engine.log in the home folder, or "journalctl -u docker".`)
+    const words = log === undefined || !existsSync(log) ? '' : readFileSync(log, 'utf8')
+    const reason = /failed to start daemon: .*/.exec(words)?.[0]
+    if (reason !== undefined || performance.now() > deadline) {
+      throw new SetupError(`no Docker engine answers on ${SOCKET}${reason === undefined ? '' : `: ${reason}`}. Its log: ${log ?? 'journalctl -u docker'}`)
+    }
     await pause(100)
   }
 }

@@ -1,0 +1,55 @@
+// What a killed test run left: its processes, containers, networks and folders. Only of runs whose process is gone.
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pause } from '../../src/lib/clock.ts'
+import { run } from '../../src/lib/run.ts'
+import { engineAnswers } from '../setup/engine.ts'
+import { findOurs, installationOf, removeOurs } from '../setup/ours.ts'
+import { placesOf } from '../setup/places.ts'
+
+const FOLDER = /^lockgate-(e2e|edge|bench)-/
+
+/** Removes them; says what it found. */
+export async function removeLeftovers(): Promise<void> {
+  for (const name of readdirSync(tmpdir()).filter((entry) => FOLDER.test(entry))) {
+    const folder = join(tmpdir(), name)
+    if (ownerLives(folder)) continue
+    process.stderr.write(`· removing what a killed run left in ${name}\n`)
+    await endProcesses(folder)
+    const installation = existsSync(join(folder, 'data')) ? installationOf(placesOf(folder)) : null
+    if (installation !== null && (await engineAnswers())) await removeOurs(await findOurs(installation))
+    await run('umount', ['--recursive', '--quiet', join(folder, 'data')], { anyStatus: true }).catch(() => undefined)
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function ownerLives(folder: string): boolean {
+  const path = join(folder, 'owner')
+  const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0
+  return pid > 0 && existsSync(`/proc/${pid}`)
+}
+
+/** Processes that were started with this folder in their command line or settings: those are its server and its HAProxy. */
+async function endProcesses(folder: string): Promise<void> {
+  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid && names(entry, folder))
+  for (const pid of pids) {
+    try {
+      process.kill(Number(pid), 'SIGKILL')
+    } catch {
+      // It ended by itself meanwhile.
+    }
+  }
+  if (pids.length > 0) await pause(200)
+}
+
+function names(pid: string, folder: string): boolean {
+  try {
+    return (
+      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${folder}/`) ||
+      readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`LOCKGATE_SETTINGS=${folder}/`)
+    )
+  } catch {
+    return false
+  }
+}
