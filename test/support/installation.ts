@@ -48,6 +48,8 @@ export interface Installation {
 export interface InstallationOptions {
   readonly settings?: Readonly<Record<string, unknown>>
   readonly range?: string
+  /** Run what `npm run build` made instead of the sources: for benchmarks. */
+  readonly built?: boolean
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -68,7 +70,7 @@ export async function anInstallation(options: InstallationOptions = {}): Promise
     ...options.settings,
   }
   await writeFile(join(directory, 'settings.json'), JSON.stringify(settings))
-  const server = new ServerProcess(directory, `http://127.0.0.1:${port}`)
+  const server = new ServerProcess(directory, { url: `http://127.0.0.1:${port}`, program: options.built ? 'dist/main.js' : 'src/main.ts' })
   try {
     await server.start({})
     const code = (await readFile(join(directory, 'data', 'sign-in-code'), 'utf8')).trim()
@@ -145,9 +147,12 @@ class ServerProcess {
   #child: ChildProcess | null = null
   said = ''
 
-  constructor(directory: string, url: string) {
+  readonly #program: string
+
+  constructor(directory: string, how: { readonly url: string; readonly program: string }) {
     this.#directory = directory
-    this.url = url
+    this.url = how.url
+    this.#program = how.program
   }
 
   get pid(): number {
@@ -159,7 +164,7 @@ class ServerProcess {
   }
 
   async start(environment: Readonly<Record<string, string>>): Promise<void> {
-    const child = launch(process.execPath, [join(ROOT, 'src/main.ts')], {
+    const child = launch(process.execPath, [join(ROOT, this.#program)], {
       env: { ...environment, LOCKGATE_SETTINGS: join(this.#directory, 'settings.json'), HOME: process.env['HOME'] ?? '/root' },
     })
     const hear = (chunk: Buffer): void => {
