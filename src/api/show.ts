@@ -15,6 +15,7 @@ import type * as resource from './contract/resources.ts'
 
 type Shown<S extends z.ZodType> = z.input<S>
 
+/** A token without its secret, which nobody keeps. */
 export async function showToken(read: ReadStore, token: TokenRecord): Promise<Shown<typeof resource.Token>> {
   const project = token.projectId === null ? null : await read.projects.find(EVERYTHING, token.projectId)
   return {
@@ -40,6 +41,7 @@ export async function namesOf(read: ReadStore, environmentId: string): Promise<N
   return { environment, app: await read.apps.get(EVERYTHING, environment.appId) }
 }
 
+/** A deployment with the names a person knows its app, environment and release by. */
 export async function showDeployment(read: ReadStore, deployment: DeploymentRecord): Promise<Shown<typeof resource.Deployment>> {
   const { app, environment } = await namesOf(read, deployment.environmentId)
   const release = await releaseOf(read, deployment.wish.releaseId)
@@ -88,6 +90,7 @@ export function showStep(step: StepRecord, now: number): Shown<typeof resource.S
   }
 }
 
+/** A build with the names of its app and environment. */
 export async function showBuild(read: ReadStore, build: BuildRecord): Promise<Shown<typeof resource.Build>> {
   const { app, environment } = await namesOf(read, build.environmentId)
   return {
@@ -107,6 +110,7 @@ export async function showBuild(read: ReadStore, build: BuildRecord): Promise<Sh
   }
 }
 
+/** The newest releases of an environment, newest first, each with what it was made of. */
 export async function showReleases(read: ReadStore, environment: EnvironmentRecord, limit: number): Promise<Shown<typeof resource.Release>[]> {
   const releases = await read.releases.list(EVERYTHING, { where: { environmentId: environment.id }, orderBy: 'number', descending: true, limit })
   const pins = await read.pins.list(EVERYTHING, { where: { environmentId: environment.id } })
@@ -133,6 +137,7 @@ export async function showReleases(read: ReadStore, environment: EnvironmentReco
   )
 }
 
+/** A one-off command and how it ended. */
 export function showOneOff(oneOff: OneOffRecord): Shown<typeof resource.OneOff> {
   return {
     id: oneOff.id,

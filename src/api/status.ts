@@ -12,6 +12,7 @@ import type * as resource from './contract/resources.ts'
 type Status = z.input<typeof resource.Environment>
 type InstanceStatus = z.input<typeof resource.InstanceStatus>
 
+/** An app with all its environments as they are now. */
 export async function showApp(handling: Handling, app: AppRecord): Promise<z.input<typeof resource.App>> {
   const { read } = handling.store
   const environments = await read.environments.list(EVERYTHING, { where: { appId: app.id, goneAt: null }, orderBy: 'createdAt' })
@@ -27,6 +28,7 @@ export async function showApp(handling: Handling, app: AppRecord): Promise<z.inp
   }
 }
 
+/** An environment as it is now: what was wished, what is observed, and in one word what that means. */
 export async function showEnvironment(handling: Handling, app: AppRecord, environment: EnvironmentRecord): Promise<Status> {
   const { read } = handling.store
   const where = { environmentId: environment.id }

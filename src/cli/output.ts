@@ -12,6 +12,7 @@ export interface Terminal {
   show<T>(answer: T, text: (answer: T) => string): void
 }
 
+/** The terminal of one command; with `json` only `show` writes. */
 export function openTerminal(client: Client, options: { readonly url: string; readonly json: boolean }): Terminal {
   const write = (line: string): void => void process.stdout.write(`${line}\n`)
   return {

@@ -17,6 +17,7 @@ export async function appNamed(name: string | undefined): Promise<AppName> {
   return parsed.data
 }
 
+/** App and environment as named on the command line; the environment is production unless said. Throws CliError for a name that cannot be one. */
 export async function placeNamed(name: string | undefined, environment: string | undefined): Promise<Place> {
   const parsed = EnvironmentName.safeParse(environment ?? PRODUCTION)
   if (!parsed.success) throw new CliError(`"${environment}" is not the name of an environment: ${parsed.error.issues[0]?.message ?? ''}`, EXIT.usage)

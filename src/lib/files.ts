@@ -31,10 +31,12 @@ export async function readIfThere(path: string): Promise<string | null> {
   }
 }
 
+/** Makes a folder and those above it; fine when it is there. */
 export async function makeFolder(path: string, mode = 0o755): Promise<void> {
   await mkdir(path, { recursive: true, mode })
 }
 
+/** Makes the folder a file is to stand in. */
 export async function makeFolderFor(path: string): Promise<void> {
   await makeFolder(dirname(path))
 }

@@ -15,6 +15,7 @@ export function parseRange(text: string): Range {
   return range
 }
 
+/** `10.210.0.0/16`. */
 export function formatRange(range: Range): string {
   return `${formatAddress(range.first)}/${range.prefix}`
 }
@@ -27,14 +28,17 @@ export function parseAddress(text: string): number {
   return parts.reduce((sum, part) => sum * 256 + part, 0)
 }
 
+/** `10.210.0.1`. */
 export function formatAddress(address: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.')
 }
 
+/** How many addresses a range has. */
 export function size(range: Range): number {
   return 2 ** (32 - range.prefix)
 }
 
+/** Whether two ranges have an address in common. */
 export function overlaps(a: Range, b: Range): boolean {
   return a.first < b.first + size(b) && b.first < a.first + size(a)
 }

@@ -164,6 +164,7 @@ class SingleConnectionDriver implements Driver {
   }
 }
 
+/** Kysely over one of our connections: the writing thread, or a reader. */
 export function sqliteDialect(executor: Executor): Dialect {
   return {
     createAdapter: () => new SqliteAdapter(),

@@ -44,6 +44,7 @@ export const BUILD_TRANSITIONS = {
   superseded: [],
 } satisfies Record<BuildStatus, readonly BuildStatus[]>
 
+/** Whether nothing will change in this build any more. */
 export function isBuildFinished(build: Build): boolean {
   return BUILD_TRANSITIONS[build.status].length === 0
 }

@@ -80,6 +80,7 @@ export const DEPLOYMENT_TRANSITIONS = {
 
 export const ACTIVE_STATUSES: readonly DeploymentStatus[] = ['running', 'paused', 'reverting']
 
+/** Whether nothing will change in this deployment any more. */
 export function isDeploymentFinished(deployment: Pick<Deployment, 'status'>): boolean {
   return DEPLOYMENT_TRANSITIONS[deployment.status].length === 0
 }

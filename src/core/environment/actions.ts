@@ -1,51 +1,15 @@
-// The effects of the ordered flow, one function a step. Each is idempotent: intent first, then the effect, then a look at the world.
+// The steps that make, start, stop and remove instances. Each is idempotent: intent first, then the effect, then a look at the world.
 
 import { backoffMs } from '../../lib/backoff.ts'
-import { failpoint } from '../../lib/failpoint.ts'
 import type { Tx } from '../../store/types.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
-import type { DeploymentCause } from '../deployment/deployment.ts'
-import type { Step, StepNumbers, StepRecord } from '../deployment/step.ts'
 import { freeAddress, rangeOf, subnetOf } from '../instance/address.ts'
 import type { Instance, ObservedInstance } from '../instance/instance.ts'
 import type { Release } from '../release/release.ts'
 import { environmentOf } from '../secret/environment.ts'
-import { instanceName, intend, journalKey } from './journal.ts'
-import type { Senses, Snapshot } from './snapshot.ts'
-
-/** How a step stands after one look: passed, still waiting (for what), or failed (the deployment goes back). */
-export type Outcome =
-  | { readonly kind: 'passed'; readonly numbers?: StepNumbers }
-  | { readonly kind: 'waiting'; readonly for: string; readonly numbers?: StepNumbers; readonly afterMs?: number }
-  | { readonly kind: 'failed'; readonly cause: DeploymentCause; readonly message: string }
-
-export interface ActionInput {
-  readonly context: Context
-  readonly snapshot: Snapshot
-  readonly senses: Senses
-  readonly step: Step
-  /** Milliseconds of its deadline this step has used. */
-  readonly budgetMs: number
-}
-
-/** The record of the intent, written now when there is none; `also` changes the wish in the same transaction. */
-export async function intent(input: ActionInput, also?: (tx: Tx) => Promise<void>): Promise<StepRecord> {
-  const { context, snapshot, step } = input
-  const open = snapshot.openSteps.find((record) => record.key === journalKey(snapshot, step))
-  if (open) {
-    // The wish may have been changed by another step since this one began: it is written again, the intent is not.
-    if (also) await context.store.transaction(also)
-    return open
-  }
-  const instance = step.ordinal < 0 ? null : instanceName(snapshot, context.store.installation, step)
-  const record = await context.store.transaction(async (tx) => {
-    await also?.(tx)
-    return intend(tx, { snapshot, step, instance, now: context.clock.now() })
-  })
-  failpoint(`${step.kind}.after-intent`)
-  return record
-}
+import { type ActionInput, intent, locate, type Outcome, route } from './action.ts'
+import { instanceName } from './journal.ts'
 
 /** update: the record with an address of its own, then the container, not started. */
 export async function update(input: ActionInput): Promise<Outcome> {
@@ -194,81 +158,6 @@ function tooEarly(context: Context, instance: Instance): Outcome | null {
   return { kind: 'waiting', for: `the next try in ${Math.ceil(ms / 1000)} s (${name}: ${instance.crashes} in a row)`, afterMs: Math.min(ms, 1_000) }
 }
 
-/** resume traffic: the edge names it ready in the live arm, and has confirmed that. */
-export async function resumeTraffic(input: ActionInput): Promise<Outcome> {
-  const { context, snapshot, step } = input
-  const found = locate(input)
-  if (!found) return { kind: 'waiting', for: 'its container to be there', afterMs: 100 }
-  const { instance, release } = found
-  const arm = step.arm ?? instance.arm
-  if (instance.traffic !== 'in' || instance.arm !== arm) {
-    await intent(input, async (tx) => {
-      await tx.instances.save(instance, { ...instance, traffic: 'in', arm, proven: true })
-      await route(tx, snapshot)
-    })
-    // From here on the engine brings it back by itself when it crashes, also while no server runs.
-    if (!instance.proven) await context.runtime.ensure(await specOf(input, instance, { release, key: found.observed.key, keepAlive: true }))
-    return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
-  }
-  return confirmed(input)
-}
-
-/** One switch moves the traffic of the environment to the other arm. */
-export async function switchArms(input: ActionInput): Promise<Outcome> {
-  const { snapshot, step } = input
-  const { environment } = snapshot
-  const arm = step.arm ?? environment.liveArm
-  if (environment.liveArm !== arm) {
-    await intent(input, async (tx) => {
-      const current = await tx.environments.get(EVERYTHING, environment.id)
-      await tx.environments.save(current, { ...current, liveArm: arm, routeGeneration: await tx.nextEdgeGeneration() })
-    })
-    return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
-  }
-  return confirmed(input)
-}
-
-function confirmed(input: ActionInput): Outcome {
-  const generation = input.snapshot.environment.routeGeneration
-  if (input.senses.confirmedGeneration >= generation) return { kind: 'passed', numbers: { generation } }
-  return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
-}
-
-/** stop traffic: new requests go elsewhere, confirmed by the edge, and what was in flight has come to its end. */
-export async function stopTraffic(input: ActionInput): Promise<Outcome> {
-  const { context, snapshot, senses, budgetMs } = input
-  const found = locate(input, true)
-  if (!found) return { kind: 'passed' }
-  const { instance, release } = found
-  if (instance.traffic === 'in') {
-    await intent(input, async (tx) => {
-      await tx.instances.save(instance, { ...instance, traffic: 'out' })
-      await route(tx, snapshot)
-    })
-    return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
-  }
-  const record = await intent(input)
-  if (senses.confirmedGeneration < snapshot.environment.routeGeneration) return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
-  const inFlight = senses.inFlight.get(instance.name)
-  if (inFlight === undefined) return { kind: 'waiting', for: 'the edge to say how many requests are in flight', afterMs: 250 }
-  const numbers: StepNumbers = { inFlightAtStart: record.numbers.inFlightAtStart ?? inFlight, inFlight, generation: snapshot.environment.routeGeneration }
-  if (inFlight === 0) return { kind: 'passed', numbers }
-  const drain = release.runSpec.drain
-  if (budgetMs < drain.deadlineMs || drain.atDeadline === 'wait') {
-    const bound = drain.atDeadline === 'wait' ? 'as long as they take' : `${Math.round(budgetMs / 1000)} s of ${drain.deadlineMs / 1000} s`
-    return { kind: 'waiting', for: `${inFlight} ${inFlight === 1 ? 'request' : 'requests'} in flight (${bound})`, numbers, afterMs: 50 }
-  }
-  if (drain.atDeadline === 'abort' && snapshot.direction === 'forward') {
-    return {
-      kind: 'failed',
-      cause: 'drain_deadline',
-      message: `${inFlight} requests to ${instance.name} were still in flight after ${drain.deadlineMs / 1000} s, and the app wants the deployment given up then (drain.at_deadline: abort)`,
-    }
-  }
-  const cut = await context.edge.cut(instance.name)
-  return { kind: 'waiting', for: 'the requests that were cut to be gone', numbers: { ...numbers, cut: (record.numbers.cut ?? 0) + cut }, afterMs: 50 }
-}
-
 /** stop: signal, grace, kill. */
 export async function stop(input: ActionInput): Promise<Outcome> {
   const name = instanceName(input.snapshot, input.context.store.installation, input.step)
@@ -294,42 +183,4 @@ export async function remove(input: ActionInput): Promise<Outcome> {
     else await tx.instances.save(instance, { ...instance, traffic: 'none', removedAt: context.clock.now(), removedGeneration: generation })
   })
   return { kind: 'passed' }
-}
-
-/** Marks that the routing of this environment changed. */
-async function route(tx: Tx, snapshot: Snapshot): Promise<number> {
-  const generation = await tx.nextEdgeGeneration()
-  const current = await tx.environments.get(EVERYTHING, snapshot.environment.id)
-  await tx.environments.save(current, { ...current, routeGeneration: generation })
-  return generation
-}
-
-interface Located {
-  readonly instance: Instance
-  readonly observed: ObservedInstance
-  readonly release: Release
-}
-
-const NOT_THERE: Omit<ObservedInstance, 'name' | 'environmentId'> = {
-  kind: 'instance',
-  set: 0,
-  ordinal: 0,
-  key: '',
-  state: 'exited',
-  exitCode: null,
-  oomKilled: false,
-  restarts: 0,
-  digest: '',
-  address: null,
-  startedAt: null,
-}
-
-/** The records of the instance a step is about; null when they are gone. `absentToo`: its container may be. */
-function locate(input: ActionInput, absentToo = false): Located | null {
-  const { snapshot, step, context } = input
-  const name = instanceName(snapshot, context.store.installation, step)
-  const instance = snapshot.instances.find((one) => one.name === name)
-  const release = instance && snapshot.releases.get(instance.releaseId)
-  const observed = snapshot.observed.get(name) ?? (absentToo ? { ...NOT_THERE, name, environmentId: snapshot.environment.id } : undefined)
-  return instance && release && observed ? { instance, release, observed } : null
 }

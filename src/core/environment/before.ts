@@ -4,7 +4,7 @@ import { messageOf, PlatformError } from '../../lib/errors.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import { openReleaseCommand } from '../one-off/open.ts'
 import { environmentOf } from '../secret/environment.ts'
-import { type ActionInput, intent, type Outcome } from './actions.ts'
+import { type ActionInput, intent, type Outcome } from './action.ts'
 
 /** check: the image is there (pulled now if it can be), the configuration opens, the machine is large enough. */
 export async function check(input: ActionInput): Promise<Outcome> {

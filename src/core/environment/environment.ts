@@ -57,6 +57,7 @@ export function resolveStrategy(strategy: Strategy, count: number): ResolvedStra
   return { kind, surge: strategy.surge }
 }
 
+/** Stable for candidate, candidate for stable. */
 export function otherArm(arm: Arm): Arm {
   return arm === 'blue' ? 'green' : 'blue'
 }

@@ -9,6 +9,7 @@ export function journalKey(snapshot: Snapshot, step: Step): string {
   return `${snapshot.active?.id ?? 'keep'}/${snapshot.direction}/${step.key}`
 }
 
+/** The name of an instance: made of where it belongs, so that making it twice finds the first. */
 export function instanceName(snapshot: Snapshot, installation: string, place: { readonly set: number; readonly ordinal: number }): string {
   return `lockgate-${installation}-${snapshot.app.name}--${snapshot.environment.name}-${place.set}-${place.ordinal}`
 }

@@ -11,12 +11,14 @@ import type { ProbeTarget } from '../instance/ask.ts'
 import type { Prober } from '../instance/probe.ts'
 import { advanceOneOffs } from '../one-off/advance.ts'
 import type { RouteReconciler } from '../route/reconciler.ts'
-import { type ActionInput, type Outcome, remove, resumeTraffic, start, stop, stopTraffic, switchArms, update } from './actions.ts'
+import type { ActionInput, Outcome } from './action.ts'
+import { remove, start, stop, update } from './actions.ts'
 import { check, releaseCommand } from './before.ts'
 import { Budgets } from './budget.ts'
 import { conclude, journalKey, settle } from './journal.ts'
 import { type Senses, type Snapshot, takeSnapshot, worldOf } from './snapshot.ts'
 import { forgetGone, keepTidy } from './tidy.ts'
+import { resumeTraffic, stopTraffic, switchArms } from './traffic.ts'
 
 const ACTIONS: Readonly<Record<StepKind, (input: ActionInput) => Promise<Outcome>>> = {
   check,
@@ -66,7 +68,11 @@ export class EnvironmentReconciler {
     const snapshot = await takeSnapshot(this.#context, environmentId)
     if (!snapshot) return {}
     // Before the edge has said what it serves, nothing is known of what gets requests, and nothing is touched.
-    if (this.#needs.routes.confirmed === 0) throw new UnavailableError('edge.not_confirmed', `the edge has not confirmed its routes yet${this.#needs.routes.trouble ? `: ${this.#needs.routes.trouble}` : ''}`)
+    if (this.#needs.routes.confirmed === 0)
+      throw new UnavailableError(
+        'edge.not_confirmed',
+        `the edge has not confirmed its routes yet${this.#needs.routes.trouble ? `: ${this.#needs.routes.trouble}` : ''}`,
+      )
     if (snapshot.active === null && snapshot.queued.length > 0) return beginNext(this.#context, snapshot)
     this.#needs.prober.watch(environmentId, await this.#targets(snapshot))
     const senses = await this.#senses(snapshot)

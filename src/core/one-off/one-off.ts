@@ -30,6 +30,7 @@ export const ONE_OFF_TRANSITIONS = {
   cancelled: [],
 } satisfies Record<OneOffStatus, readonly OneOffStatus[]>
 
+/** Whether the command has ended, well or not. */
 export function isOneOffFinished(oneOff: Pick<OneOff, 'status'>): boolean {
   return ONE_OFF_TRANSITIONS[oneOff.status].length === 0
 }

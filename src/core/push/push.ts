@@ -12,6 +12,7 @@ export interface Push {
   readonly createdAt: number
 }
 
+/** Where the repository keeps the commit of a push until its deployment has succeeded, and after. */
 export function pushRef(number: number): string {
   return `refs/lockgate/pushes/${number}`
 }

@@ -20,6 +20,7 @@ export function staticServerSource(): Promise<string> {
   return readFile(fileURLToPath(new URL(`./static-server${extname(import.meta.url)}`, import.meta.url)), 'utf8')
 }
 
+/** The version of npm we were installed with: the one that goes into the base of Node. */
 export async function npmVersion(): Promise<string> {
   const { version } = JSON.parse(await readFile(require.resolve('npm/package.json'), 'utf8')) as { version: string }
   return version

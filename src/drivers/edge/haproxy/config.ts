@@ -31,6 +31,7 @@ export function mapPath(config: Config, name: MapName): string {
   return `${config.directory}/maps/${name}.map`
 }
 
+/** Where haproxy.cfg stands. */
 export function configPath(config: Config): string {
   return `${config.directory}/haproxy.cfg`
 }

@@ -46,6 +46,7 @@ function keyOf(byArm: ReadonlyMap<string, string>, arm: string): string {
   return byArm.get(arm) ?? `x_${createHash('sha256').update(arm).digest('hex').slice(0, 16)}`
 }
 
+/** What a worker must hold to serve the table from the backends of the pool: addresses and states of slots, and the maps. */
 export function desiredState(table: RoutingTable, pool: Pool): Desired {
   const byArm = new Map(Object.entries(pool.backends).flatMap(([name, backend]) => (backend.retired ? [] : [[backend.arm, name] as const])))
   const routes = new Map(table.routes.map((route) => [`${route.host}${route.path === '/' ? '' : route.path}/`, keyOf(byArm, route.stable)]))

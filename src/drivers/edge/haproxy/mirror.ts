@@ -9,6 +9,7 @@ import { type Config, Pool } from './schema.ts'
 
 const EMPTY_MAPS: Maps = { routes: new Map(), timeouts: new Map(), pages: new Map(), generation: new Map() }
 
+/** What HAProxy starts from: configuration, maps, pages and the pool, kept equal to what the running worker is given. */
 export class Mirror {
   readonly #config: Config
   readonly #host: HostFacts

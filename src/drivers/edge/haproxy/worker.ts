@@ -15,6 +15,7 @@ export interface WorkerParts {
 /** Requests by `backend/server`: in flight and queued. */
 export type Load = ReadonlyMap<string, number>
 
+/** One worker process of HAProxy, asked and told through the master: only what differs is sent. */
 export class Worker {
   readonly #socket: MasterSocket
   readonly #config: Config

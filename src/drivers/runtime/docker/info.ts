@@ -78,6 +78,7 @@ async function hostRoutes(): Promise<Range[]> {
   return parseRoutes(text)
 }
 
+/** The destinations in the text of `/proc/net/route` (hexadecimal, little endian). */
 export function parseRoutes(text: string): Range[] {
   const routes: Range[] = []
   for (const line of text.split('\n').slice(1)) {

@@ -15,6 +15,7 @@ export const LABEL = {
 
 export type Labels = Readonly<Record<string, string>>
 
+/** What a container of ours carries: by these it is found again, and by nothing else. */
 export function instanceLabels(installation: string, spec: InstanceSpec): Labels {
   return {
     [LABEL.installation]: installation,

@@ -1,0 +1,112 @@
+import { z } from 'zod'
+import { endpoint } from './endpoint.ts'
+import { EnvironmentParams, Here, IdParams, Limit, LogQuery, OpenDeployment } from './inputs.ts'
+import * as resource from './resources.ts'
+
+/** Deployments, what they deploy, and the builds that make it. */
+export const deploying = {
+  openDeployment: endpoint({
+    method: 'POST',
+    path: `${Here}/deployments`,
+    summary: 'Deploy, roll back, restart, stop, start or scale; or plan that',
+    permission: 'environment.operate',
+    params: EnvironmentParams,
+    body: OpenDeployment,
+    response: z.object({
+      deployment: resource.Deployment.nullable(),
+      build: resource.Build.nullable(),
+      plan: z.array(resource.PlannedStep).nullable(),
+      undoes: z.array(z.string()).describe('Configuration keys that go back with a rollback'),
+    }),
+  }),
+  listDeployments: endpoint({
+    method: 'GET',
+    path: `${Here}/deployments`,
+    summary: 'List deployments, newest first',
+    permission: 'app.read',
+    params: EnvironmentParams,
+    query: z.object({ limit: Limit }),
+    response: z.array(resource.Deployment),
+  }),
+  readDeployment: endpoint({
+    method: 'GET',
+    path: '/v1/deployments/:id',
+    summary: 'Show a deployment and its steps',
+    permission: 'app.read',
+    params: IdParams,
+    response: resource.DeploymentLive,
+  }),
+  followDeployment: endpoint({
+    method: 'GET',
+    path: '/v1/deployments/:id/stream',
+    summary: 'Follow a deployment until it has ended',
+    permission: 'app.read',
+    params: IdParams,
+    response: resource.DeploymentLive,
+    stream: true,
+  }),
+  cancelDeployment: endpoint({
+    method: 'POST',
+    path: '/v1/deployments/:id/cancel',
+    summary: 'Cancel a deployment',
+    permission: 'environment.operate',
+    params: IdParams,
+    response: resource.Deployment,
+  }),
+
+  listReleases: endpoint({
+    method: 'GET',
+    path: `${Here}/releases`,
+    summary: 'List releases, newest first',
+    permission: 'app.read',
+    params: EnvironmentParams,
+    query: z.object({ limit: Limit }),
+    response: z.array(resource.Release),
+  }),
+  listBuilds: endpoint({
+    method: 'GET',
+    path: `${Here}/builds`,
+    summary: 'List builds, newest first',
+    permission: 'app.read',
+    params: EnvironmentParams,
+    query: z.object({ limit: Limit }),
+    response: z.array(resource.Build),
+  }),
+  readBuild: endpoint({ method: 'GET', path: '/v1/builds/:id', summary: 'Show a build', permission: 'app.read', params: IdParams, response: resource.Build }),
+  followBuild: endpoint({
+    method: 'GET',
+    path: '/v1/builds/:id/stream',
+    summary: 'Follow a build until it has ended',
+    permission: 'app.read',
+    params: IdParams,
+    response: resource.Build,
+    stream: true,
+  }),
+  cancelBuild: endpoint({
+    method: 'POST',
+    path: '/v1/builds/:id/cancel',
+    summary: 'Cancel a build',
+    permission: 'environment.operate',
+    params: IdParams,
+    response: resource.Build,
+  }),
+  readBuildLog: endpoint({
+    method: 'GET',
+    path: '/v1/builds/:id/log',
+    summary: 'The last lines of a build',
+    permission: 'log.read',
+    params: IdParams,
+    query: LogQuery,
+    response: z.array(resource.LogRecord),
+  }),
+  followBuildLog: endpoint({
+    method: 'GET',
+    path: '/v1/builds/:id/log/stream',
+    summary: 'Follow the log of a build until it has ended',
+    permission: 'log.read',
+    params: IdParams,
+    query: LogQuery,
+    response: resource.LogRecord,
+    stream: true,
+  }),
+} as const

@@ -1,0 +1,41 @@
+// What endpoints take in more than one place.
+import { z } from 'zod'
+import { AppName, EnvironmentName } from '../../core/app/app.ts'
+
+export const AppParams = z.object({ app: AppName })
+export const EnvironmentParams = z.object({ app: AppName, environment: EnvironmentName })
+export const IdParams = z.object({
+  id: z
+    .string()
+    .max(64)
+    .regex(/^[a-z0-9-]+$/),
+})
+export const Limit = z.coerce.number().int().min(1).max(1000).default(50)
+export const LogQuery = z.object({
+  lines: z.coerce.number().int().min(0).max(10_000).default(200).describe('How many of the last lines; streams go on from there'),
+})
+export const Here = '/v1/apps/:app/environments/:environment'
+export const Name = z
+  .string()
+  .min(1)
+  .max(100)
+  .regex(/^[\p{L}\p{N}][\p{L}\p{N} ._@-]*$/u, 'a name has letters, digits, spaces and . _ @ -')
+
+export const Planning = { plan: z.boolean().default(false).describe('Only say which steps this would take') }
+
+/** A verb and what it takes. */
+export const OpenDeployment = z.discriminatedUnion('verb', [
+  z.strictObject({
+    verb: z.literal('deploy'),
+    image: z.string().min(1).max(500).optional().describe('NAME:TAG, resolved once to a digest'),
+    ref: z.string().min(1).max(255).optional().describe('Branch, tag or commit that was pushed; default: the branch of the environment'),
+    rebuild: z.boolean().default(false).describe('Build although the commit was built before'),
+    manifest: z.string().max(65_536).optional().describe('With image: the text of a lockgate.yaml'),
+    ...Planning,
+  }),
+  z.strictObject({ verb: z.literal('rollback'), to: z.int().min(1).optional().describe('Number of the release; default: the last good one'), ...Planning }),
+  z.strictObject({ verb: z.literal('restart'), ...Planning }),
+  z.strictObject({ verb: z.literal('stop'), ...Planning }),
+  z.strictObject({ verb: z.literal('start'), ...Planning }),
+  z.strictObject({ verb: z.literal('scale'), count: z.int().min(1).max(1000), ...Planning }),
+])

@@ -1,0 +1,121 @@
+import { z } from 'zod'
+import { AppName } from '../../core/app/app.ts'
+import { ConfigKey } from '../../core/config-revision/config-revision.ts'
+import { endpoint } from './endpoint.ts'
+import { EnvironmentParams, Here, IdParams, Limit, LogQuery } from './inputs.ts'
+import * as resource from './resources.ts'
+
+/** What belongs to an environment that runs: configuration, one-offs, logs; and what is told of all. */
+export const running = {
+  readConfig: endpoint({
+    method: 'GET',
+    path: `${Here}/config`,
+    summary: 'The configuration; secrets are not shown',
+    permission: 'config.read',
+    params: EnvironmentParams,
+    query: z.object({ revision: z.coerce.number().int().min(1).optional() }),
+    response: resource.Config,
+  }),
+  changeConfig: endpoint({
+    method: 'PATCH',
+    path: `${Here}/config`,
+    summary: 'Set and unset keys: one revision, one release, one deployment',
+    permission: 'config.write',
+    params: EnvironmentParams,
+    body: z.strictObject({ set: z.record(ConfigKey, z.string()).default({}), secret: z.array(ConfigKey).default([]), unset: z.array(ConfigKey).default([]) }),
+    response: z.object({ revision: z.int(), deployment: resource.Deployment.nullable() }),
+  }),
+  configHistory: endpoint({
+    method: 'GET',
+    path: `${Here}/config/history`,
+    summary: 'Configuration revisions, newest first',
+    permission: 'config.read',
+    params: EnvironmentParams,
+    query: z.object({ limit: Limit }),
+    response: z.array(resource.ConfigRevision),
+  }),
+
+  runOneOff: endpoint({
+    method: 'POST',
+    path: `${Here}/one-offs`,
+    summary: 'Run a command once in the current release',
+    permission: 'environment.operate',
+    params: EnvironmentParams,
+    body: z.strictObject({ command: z.array(z.string().max(4000)).min(1).max(200) }),
+    response: resource.OneOff,
+  }),
+  readOneOff: endpoint({
+    method: 'GET',
+    path: '/v1/one-offs/:id',
+    summary: 'Show a one-off',
+    permission: 'app.read',
+    params: IdParams,
+    response: resource.OneOff,
+  }),
+  cancelOneOff: endpoint({
+    method: 'POST',
+    path: '/v1/one-offs/:id/cancel',
+    summary: 'End a one-off',
+    permission: 'environment.operate',
+    params: IdParams,
+    response: resource.OneOff,
+  }),
+  followOneOffLog: endpoint({
+    method: 'GET',
+    path: '/v1/one-offs/:id/log/stream',
+    summary: 'Follow the output of a one-off until it has ended',
+    permission: 'log.read',
+    params: IdParams,
+    query: LogQuery,
+    response: resource.LogRecord,
+    stream: true,
+  }),
+
+  readLogs: endpoint({
+    method: 'GET',
+    path: `${Here}/logs`,
+    summary: 'The last lines of all instances',
+    permission: 'log.read',
+    params: EnvironmentParams,
+    query: LogQuery,
+    response: z.array(resource.LogRecord),
+  }),
+  followLogs: endpoint({
+    method: 'GET',
+    path: `${Here}/logs/stream`,
+    summary: 'Follow the logs of all instances',
+    permission: 'log.read',
+    params: EnvironmentParams,
+    query: LogQuery,
+    response: resource.LogRecord,
+    stream: true,
+  }),
+
+  listEvents: endpoint({
+    method: 'GET',
+    path: '/v1/events',
+    summary: 'Who did what, oldest first after `after`',
+    permission: 'event.read',
+    query: z.object({
+      after: z.coerce.number().int().min(0).optional().describe('Sequence number; default: so that the newest come'),
+      limit: Limit,
+      app: AppName.optional(),
+    }),
+    response: z.array(resource.Event),
+  }),
+  followEvents: endpoint({
+    method: 'GET',
+    path: '/v1/events/stream',
+    summary: 'Follow events',
+    permission: 'event.read',
+    response: resource.Event,
+    stream: true,
+  }),
+  doctor: endpoint({
+    method: 'GET',
+    path: '/v1/doctor',
+    summary: 'Check engine, edge, networks, disk, ports, clock, data and invariants',
+    permission: 'installation.inspect',
+    response: z.array(resource.Check),
+  }),
+} as const

@@ -1,0 +1,80 @@
+// The steps that move traffic: what the edge confirms is what counts, never what it was asked.
+import { EVERYTHING } from '../actor/actor.ts'
+import type { StepNumbers } from '../deployment/step.ts'
+import { type ActionInput, intent, locate, type Outcome, route } from './action.ts'
+import { specOf } from './actions.ts'
+
+/** resume traffic: the edge names it ready in the live arm, and has confirmed that. */
+export async function resumeTraffic(input: ActionInput): Promise<Outcome> {
+  const { context, snapshot, step } = input
+  const found = locate(input)
+  if (!found) return { kind: 'waiting', for: 'its container to be there', afterMs: 100 }
+  const { instance, release } = found
+  const arm = step.arm ?? instance.arm
+  if (instance.traffic !== 'in' || instance.arm !== arm) {
+    await intent(input, async (tx) => {
+      await tx.instances.save(instance, { ...instance, traffic: 'in', arm, proven: true })
+      await route(tx, snapshot)
+    })
+    // From here on the engine brings it back by itself when it crashes, also while no server runs.
+    if (!instance.proven) await context.runtime.ensure(await specOf(input, instance, { release, key: found.observed.key, keepAlive: true }))
+    return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
+  }
+  return confirmed(input)
+}
+
+/** One switch moves the traffic of the environment to the other arm. */
+export async function switchArms(input: ActionInput): Promise<Outcome> {
+  const { snapshot, step } = input
+  const { environment } = snapshot
+  const arm = step.arm ?? environment.liveArm
+  if (environment.liveArm !== arm) {
+    await intent(input, async (tx) => {
+      const current = await tx.environments.get(EVERYTHING, environment.id)
+      await tx.environments.save(current, { ...current, liveArm: arm, routeGeneration: await tx.nextEdgeGeneration() })
+    })
+    return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
+  }
+  return confirmed(input)
+}
+
+function confirmed(input: ActionInput): Outcome {
+  const generation = input.snapshot.environment.routeGeneration
+  if (input.senses.confirmedGeneration >= generation) return { kind: 'passed', numbers: { generation } }
+  return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
+}
+
+/** stop traffic: new requests go elsewhere, confirmed by the edge, and what was in flight has come to its end. */
+export async function stopTraffic(input: ActionInput): Promise<Outcome> {
+  const { context, snapshot, senses, budgetMs } = input
+  const found = locate(input, true)
+  if (!found) return { kind: 'passed' }
+  const { instance, release } = found
+  if (instance.traffic === 'in') {
+    await intent(input, async (tx) => {
+      await tx.instances.save(instance, { ...instance, traffic: 'out' })
+      await route(tx, snapshot)
+    })
+    return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
+  }
+  const record = await intent(input)
+  if (senses.confirmedGeneration < snapshot.environment.routeGeneration) return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
+  const inFlight = senses.inFlight.get(instance.name)
+  if (inFlight === undefined) return { kind: 'waiting', for: 'the edge to say how many requests are in flight', afterMs: 250 }
+  const numbers: StepNumbers = { inFlightAtStart: record.numbers.inFlightAtStart ?? inFlight, inFlight, generation: snapshot.environment.routeGeneration }
+  if (inFlight === 0) return { kind: 'passed', numbers }
+  const drain = release.runSpec.drain
+  if (budgetMs < drain.deadlineMs || drain.atDeadline === 'wait') {
+    const bound = drain.atDeadline === 'wait' ? 'as long as they take' : `${Math.round(budgetMs / 1000)} s of ${drain.deadlineMs / 1000} s`
+    return { kind: 'waiting', for: `${inFlight} ${inFlight === 1 ? 'request' : 'requests'} in flight (${bound})`, numbers, afterMs: 50 }
+  }
+  if (drain.atDeadline === 'abort' && snapshot.direction === 'forward') {
+    return {
+      kind: 'failed',
+      cause: 'drain_deadline',
+      message: `${inFlight} requests to ${instance.name} were still in flight after ${drain.deadlineMs / 1000} s, and the app wants the deployment given up then (drain.at_deadline: abort)`,
+    }
+  }
+  const cut = await context.edge.cut(instance.name)
+  return { kind: 'waiting', for: 'the requests that were cut to be gone', numbers: { ...numbers, cut: (record.numbers.cut ?? 0) + cut }, afterMs: 50 }
+}
