@@ -141,7 +141,7 @@ async function rawly(lockgate: Installation, folder: string): Promise<number> {
 /** Piped at once: what nobody reads is thrown away when the program ends. */
 function archiveOf(folder: string): PassThrough {
   const archive = new PassThrough()
-  launch('git', ['archive', '--format=tar', 'HEAD'], { cwd: folder }).stdout?.pipe(archive)
+  launch('tar', ['--owner=700000', '--group=700000', '--exclude=.git', '-cf', '-', '-C', folder, '.']).stdout?.pipe(archive)
   return archive
 }
 
