@@ -33,7 +33,7 @@ const RULES: readonly Rule[] = [
   },
   { says: 'a module holds no state: no `let` outside of functions', applies: (path) => !isTest(path), pattern: /^(?:export )?let / },
   {
-    says: 'no shell: a program gets a list of arguments',
+    says: 'no shell, but a list of arguments',
     applies: everywhere,
     pattern: /\bshell[:]|(?<![.\w])e[x]ec(?:Sync)?\((?!\w+:)|\bexecF[i]le(?:Sync)?\(/,
   },
