@@ -6,6 +6,7 @@ import { EnvironmentReconciler } from './environment/reconciler.ts'
 import type { ObservedInstance } from './instance/instance.ts'
 import { Observer } from './instance/observer.ts'
 import { Prober } from './instance/probe.ts'
+import { settlePushes } from './push/settle.ts'
 import { RouteReconciler } from './route/reconciler.ts'
 
 /** Every environment is looked at again this often, whatever woke it or did not. */
@@ -39,6 +40,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
 
   const environments = new WorkQueue({ name: 'environments', work: (id) => reconciler.pass(id), log: context.log })
   const edge = new WorkQueue({ name: 'edge', work: () => routes.pass(), log: context.log, parallel: 1 })
+  const pushes = new WorkQueue({ name: 'pushes', work: () => settlePushes(context, needs.source), log: context.log, parallel: 1 })
   const building = new WorkQueue({ name: 'builds', work: () => builds.pass(), log: context.log, parallel: 1 })
 
   async function wakeAll(): Promise<void> {
@@ -49,13 +51,18 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
     for (const event of events) {
       if (event.environmentId !== null) environments.wake(event.environmentId)
       if (event.kind.startsWith('build.')) building.wake('builds')
+      if (event.kind.startsWith('build.') || event.kind.startsWith('deployment.')) pushes.wake('pushes')
     }
     if (events.length > 0 || edgeGeneration !== null) edge.wake('edge')
   })
-  const resync = setInterval(() => void wakeAll(), RESYNC_MS)
+  const resync = setInterval(() => {
+    pushes.wake('pushes')
+    void wakeAll()
+  }, RESYNC_MS)
   observer.start()
   edge.wake('edge')
   building.wake('builds')
+  pushes.wake('pushes')
   void wakeAll()
 
   return {
@@ -67,7 +74,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
       unsubscribe()
       prober.close()
       await Promise.all([observer.close(), builds.close()])
-      await Promise.all([environments.close(), edge.close(), building.close()])
+      await Promise.all([environments.close(), edge.close(), building.close(), pushes.close()])
     },
   }
 }

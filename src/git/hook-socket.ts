@@ -50,7 +50,7 @@ export class HookSocket {
     socket.on('error', () => undefined)
     const send = (message: unknown): void => void (socket.writable && socket.write(`${JSON.stringify(message)}\n`))
     const line = await firstLine(socket)
-    const hello = Hello.safeParse(line === null ? null : JSON.parse(line))
+    const hello = Hello.safeParse(jsonOf(line))
     const by = hello.success ? this.#tickets.get(hello.data.ticket) : undefined
     if (!hello.success || !by) {
       socket.destroy()
@@ -69,5 +69,15 @@ function firstLine(socket: Socket): Promise<string | null> {
     createInterface({ input: socket })
       .once('line', resolve)
       .once('close', () => resolve(null))
+      // The lines' reader repeats the errors of its socket: unheard, one would end the server.
+      .on('error', () => resolve(null))
   })
+}
+
+function jsonOf(line: string | null): unknown {
+  try {
+    return line === null ? null : JSON.parse(line)
+  } catch {
+    return null
+  }
 }

@@ -6,7 +6,7 @@ import { EVERYTHING } from '../core/actor/actor.ts'
 import { may } from '../core/actor/may.ts'
 import type { App } from '../core/app/app.ts'
 import { isBuildFinished } from '../core/build/build.ts'
-import { openBuild } from '../core/build/open.ts'
+import { type Opened, openBuild } from '../core/build/open.ts'
 import type { Context } from '../core/context.ts'
 import type { Environment } from '../core/environment/environment.ts'
 import type { LogBook } from '../core/log/book.ts'
@@ -14,6 +14,7 @@ import { pushRef } from '../core/push/push.ts'
 import { pause } from '../lib/clock.ts'
 import { plainText } from '../lib/control-bytes.ts'
 import { messageOf } from '../lib/errors.ts'
+import type { Tx } from '../store/types.ts'
 import type { Repositories } from './repository.ts'
 
 /** One ref of a push, as git names it. */
@@ -70,6 +71,7 @@ export class PushReceiver {
     const target = environments.find((environment) => environment.branch === branch)
     if (app.removedAt !== null) return `${app.name} is being removed`
     if (branch === undefined && !TAG.test(ref)) return 'only branches and tags with plain names can be pushed'
+    if (await this.#hasMoved(command, app)) return `${branch ?? ref} has moved meanwhile: fetch it, and push again`
     if (ZERO.test(after)) {
       if (target) return `${branch} is what ${target.name} is deployed from, and cannot be deleted`
       await this.#needs.repositories.setRef(app.name, ref, null)
@@ -88,21 +90,33 @@ export class PushReceiver {
     return this.#deploy({ command, by, environment: target, print })
   }
 
-  async #deploy(push: {
-    readonly command: RefCommand
-    readonly by: PushedBy
-    readonly environment: Environment
-    readonly print: (line: string) => void
-  }): Promise<string | null> {
+  /** Whether the ref is not where the pusher saw it, and what was pushed is not a child of where it is. */
+  async #hasMoved({ ref, before, after }: RefCommand, app: App): Promise<boolean> {
+    const { repositories } = this.#needs
+    const current = await repositories.commitOf(app.name, ref)
+    if (current === null || current === before) return current === null && !ZERO.test(before)
+    return ZERO.test(after) || !(await repositories.isAncestor(app.name, current, after))
+  }
+
+  async #deploy(push: Deploying): Promise<string | null> {
     const { command, by, environment, print } = push
     const { app, actor } = by
-    const number = await this.#keep(command, by, environment)
-    const { repositories } = this.#needs
-    const opened = await openBuild(this.#context, repositories, { actor, app, environment, ref: command.ref, commitId: command.after, rebuild: false })
+    let number = 0
+    const opened = await openBuild(this.#context, this.#needs.repositories, {
+      actor,
+      app,
+      environment,
+      ref: command.ref,
+      commitId: command.after,
+      rebuild: false,
+      also: async (tx, begun) => {
+        number = await keepPush(tx, push, { begun, now: this.#context.clock.now() })
+      },
+    })
+    await this.#needs.repositories.setRef(app.name, pushRef(number), command.after)
     print('')
     let deploymentId = opened.deployment?.id ?? null
     if (opened.build) {
-      await this.#context.store.transaction((tx) => tx.pushes.set(String(number), { buildId: opened.build.id }))
       print(`push ${number}: build ${opened.build.id} of ${command.after.slice(0, 7)} for ${app.name} ${environment.name}`)
       const failed = await this.#followBuild(opened.build.id, print)
       if (failed !== null) return failed
@@ -111,42 +125,20 @@ export class PushReceiver {
     if (deploymentId === null) return 'the build opened no deployment'
     const failed = await this.#followDeployment(deploymentId, print)
     if (failed !== null) return failed
-    await repositories.setRef(app.name, command.ref, command.after)
+    await this.#moved(number)
     const domains = await this.#context.store.read.domains.list(EVERYTHING, { where: { environmentId: environment.id }, orderBy: 'createdAt' })
     for (const domain of domains) if (!domain.host.startsWith('*')) print(`live at ${this.#needs.urlOf(domain.host, domain.path)}`)
     print('')
     return null
   }
 
-  async #keep(command: RefCommand, by: PushedBy, environment: Environment): Promise<number> {
-    const { app, actor } = by
-    const number = await this.#context.store.transaction(async (tx) => {
-      const next = await tx.pushes.next('number')
-      const row = {
-        number: next,
-        projectId: app.projectId,
-        appId: app.id,
-        environmentId: environment.id,
-        ref: command.ref,
-        commitId: command.after,
-        buildId: null,
-        actor: actor.name,
-        createdAt: this.#context.clock.now(),
-      }
-      await tx.pushes.insert(row)
-      await tx.record({
-        kind: 'push.received',
-        actor: actor.name,
-        projectId: app.projectId,
-        appId: app.id,
-        environmentId: environment.id,
-        subject: String(next),
-        data: { ref: command.ref, commit: command.after },
-      })
-      return next
-    })
-    await this.#needs.repositories.setRef(app.name, pushRef(number), command.after)
-    return number
+  /** Resolves when the branch was moved: git may say so then. */
+  async #moved(number: number): Promise<void> {
+    for (let looks = 0; looks < 100; looks++) {
+      const push = await this.#context.store.read.pushes.get(EVERYTHING, String(number))
+      if (push.settledAt !== null) return
+      await pause(50)
+    }
   }
 
   async #followBuild(id: string, print: (line: string) => void): Promise<string | null> {
@@ -189,6 +181,42 @@ export class PushReceiver {
     if (last.deployment.status === 'succeeded') return null
     return oneLine(`deployment ${last.deployment.status}: ${last.deployment.message}`)
   }
+}
+
+interface Deploying {
+  readonly command: RefCommand
+  readonly by: PushedBy
+  readonly environment: Environment
+  readonly print: (line: string) => void
+}
+
+/** The record of a push, in the transaction that opens its build or deployment. Gives its number. */
+async function keepPush(tx: Tx, { command, by, environment }: Deploying, made: { readonly begun: Opened; readonly now: number }): Promise<number> {
+  const { app, actor } = by
+  const number = await tx.pushes.next('number')
+  await tx.pushes.insert({
+    number,
+    projectId: app.projectId,
+    appId: app.id,
+    environmentId: environment.id,
+    ref: command.ref,
+    commitId: command.after,
+    buildId: made.begun.build?.id ?? null,
+    deploymentId: made.begun.deployment?.id ?? null,
+    actor: actor.name,
+    createdAt: made.now,
+    settledAt: null,
+  })
+  await tx.record({
+    kind: 'push.received',
+    actor: actor.name,
+    projectId: app.projectId,
+    appId: app.id,
+    environmentId: environment.id,
+    subject: String(number),
+    data: { ref: command.ref, commit: command.after },
+  })
+  return number
 }
 
 /** Git shows a reason on one line. */

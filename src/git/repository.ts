@@ -13,7 +13,8 @@ import { launch, run } from '../lib/run.ts'
 const REF = /^(?!.*(\.\.|\/\/|@\{|\.lock$|\.lock\/|\/\.))[A-Za-z0-9_][A-Za-z0-9._/+-]{0,254}$/
 const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/
 const LARGEST_READ = 1024 * 1024
-const LARGEST_PUSH_BYTES = 1024 ** 3
+/** A push larger than this is refused. */
+export const LARGEST_PUSH_BYTES = 1024 ** 3
 
 /** The environment of every git program: nothing of the host's configuration, no prompt, no other protocols. */
 export const GIT_ENVIRONMENT: Readonly<Record<string, string>> = {
@@ -64,6 +65,21 @@ export class Repositories implements Source {
       'ref.not_found',
       nothing ? `Nothing was pushed to ${app} yet. "git push lockgate main" does that.` : `${app} has no branch, tag or commit "${ref}".`,
     )
+  }
+
+  /** Where a full ref stands; null when there is none. */
+  async commitOf(app: AppName, ref: string): Promise<string | null> {
+    return this.#commitOf(await this.ensure(app), ref)
+  }
+
+  /** Whether the history of `commit` holds `ancestor`. */
+  async isAncestor(app: AppName, ancestor: string, commit: string): Promise<boolean> {
+    const { status } = await run('git', ['merge-base', '--is-ancestor', checked(ancestor), checked(commit)], {
+      env: GIT_ENVIRONMENT,
+      cwd: this.pathOf(app),
+      anyStatus: true,
+    })
+    return status === 0
   }
 
   async #commitOf(path: string, name: string): Promise<string | null> {

@@ -2,6 +2,7 @@
 import { createGunzip } from 'node:zlib'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { bearerOf } from '../api/door.ts'
+import { problemOf } from '../api/errors.ts'
 import { may, mustBeAllowed } from '../core/actor/may.ts'
 import { authenticate } from '../core/actor/token.ts'
 import { AppName } from '../core/app/app.ts'
@@ -12,7 +13,8 @@ import { launch } from '../lib/run.ts'
 import type { HookSocket } from './hook-socket.ts'
 import { packet } from './packet-line.ts'
 import type { PushedBy } from './push.ts'
-import { GIT_ENVIRONMENT, type Repositories } from './repository.ts'
+import { GIT_ENVIRONMENT, LARGEST_PUSH_BYTES, type Repositories } from './repository.ts'
+import { isShallowPush, takeInShallow } from './shallow.ts'
 
 export interface GitNeeds {
   readonly context: Context
@@ -27,10 +29,20 @@ export function gitRoutes(needs: GitNeeds): (server: FastifyInstance) => Promise
   return async (server) => {
     server.removeAllContentTypeParsers()
     server.addContentTypeParser('*', (_request, _payload, done) => done(null, null))
+    server.setErrorHandler((error, request, reply) => explain(needs, { error, request, reply }))
     server.get('/git/:repository/info/refs', { schema: { hide: true } }, (request, reply) => advertise(needs, request, reply))
     for (const service of SERVICES)
       server.post(`/git/:repository/${service}`, { schema: { hide: true } }, (request, reply) => serve(needs, { service, request, reply }))
   }
+}
+
+/** git shows what a server says to people only when it is plain text. */
+function explain(needs: GitNeeds, failed: { readonly error: unknown; readonly request: FastifyRequest; readonly reply: FastifyReply }): FastifyReply {
+  const { error, request, reply } = failed
+  const problem = problemOf(error, request.id)
+  if (problem.status >= 500) needs.context.log.error('git request failed', { requestId: request.id, url: request.url, error })
+  if (problem.status === 401) reply.header('www-authenticate', 'Basic realm="Lockgate", charset="UTF-8"')
+  return reply.code(problem.status).type('text/plain; charset=utf-8').send(`${problem.detail}\n`)
 }
 
 async function pass(needs: GitNeeds, request: FastifyRequest, service: string): Promise<PushedBy> {
@@ -65,20 +77,42 @@ async function advertise(needs: GitNeeds, request: FastifyRequest, reply: Fastif
 async function serve(needs: GitNeeds, exchange: { readonly service: string; readonly request: FastifyRequest; readonly reply: FastifyReply }): Promise<void> {
   const { service, request, reply } = exchange
   const by = await pass(needs, request, service)
+  const repository = needs.repositories.pathOf(by.app.name)
+  const given = request.headers['content-encoding'] === 'gzip' ? request.raw.pipe(createGunzip()) : request.raw
+  const isShallow = service === 'git-receive-pack' && (await isShallowPush(given))
+  const { body, forget } = isShallow
+    ? await takeInShallow(given, { repository, env: GIT_ENVIRONMENT, maxBytes: LARGEST_PUSH_BYTES })
+    : { body: given, forget: async () => undefined }
   const { ticket, done } = needs.hooks.issue(by)
   const env = { ...GIT_ENVIRONMENT, ...protocolOf(request), LOCKGATE_HOOK_SOCKET: needs.hooks.path, LOCKGATE_PUSH_TICKET: ticket }
   reply.hijack()
   reply.raw.writeHead(200, { 'content-type': `application/x-${service}-result`, 'cache-control': 'no-store' })
-  const child = launch('git', [service.slice(4), '--stateless-rpc', needs.repositories.pathOf(by.app.name)], { env })
-  const body = request.headers['content-encoding'] === 'gzip' ? request.raw.pipe(createGunzip()) : request.raw
+  const child = launch('git', [service.slice(4), '--stateless-rpc', repository], { env })
   // A pusher that leaves ends git and its hook; a deployment that was opened goes on, it is not theirs.
   child.stdin?.on('error', () => undefined)
   body.on('error', () => child.stdin?.destroy())
   if (child.stdin) body.pipe(child.stdin)
-  child.stdout?.pipe(reply.raw)
+  child.stdout?.pipe(reply.raw, { end: false })
+  const complaint = lastWords(child.stderr)
   reply.raw.on('close', () => child.exitCode === null && child.kill('SIGTERM'))
   child.on('error', () => reply.raw.destroy())
-  child.on('close', done)
+  child.on('close', (code, signal) => {
+    done()
+    void forget()
+    // An answer that is not whole must not look whole: git would wait for the rest of it for ever.
+    if (code === 0) return reply.raw.end()
+    if (!reply.raw.destroyed) needs.context.log.warn('git ended badly', { service, app: by.app.name, code, signal, said: complaint() })
+    return reply.raw.destroy()
+  })
+}
+
+/** The end of what a program says on standard error. */
+function lastWords(stream: NodeJS.ReadableStream | null): () => string {
+  let said = ''
+  stream?.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-1_000)
+  })
+  return () => said
 }
 
 function protocolOf(request: FastifyRequest): Record<string, string> {

@@ -30,7 +30,10 @@ export async function holdingsOf(installation: string): Promise<Holdings> {
     networks: networks.map((one) => one.Name).sort(),
     volumes: (volumes.Volumes ?? []).map((one) => one.Name).sort(),
     // Bases and test images are shared by every installation of this machine.
-    images: images.flatMap((one) => one.RepoTags ?? []).filter((tag) => tag.startsWith(`lockgate-${installation}/`)).sort(),
+    images: images
+      .flatMap((one) => one.RepoTags ?? [])
+      .filter((tag) => tag.startsWith(`lockgate-${installation}/`))
+      .sort(),
   }
 }
 

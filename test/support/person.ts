@@ -1,6 +1,6 @@
 // A person at a terminal: a home of their own, the command line signed in, and a real git.
 import type { ChildProcess } from 'node:child_process'
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,12 +21,17 @@ export interface Running {
   said(): string
   /** Resolves with its exit status; a signal counts as 128. */
   ended: Promise<number>
+  /** Ctrl-C: to it and everything it started. */
+  interrupt(): Promise<void>
 }
 
 export interface Person {
   readonly home: string
   /** Runs the command line to its end; any exit status. */
-  lockgate(args: readonly string[], options?: { readonly cwd?: string; readonly input?: string; readonly env?: Readonly<Record<string, string>> }): Promise<Said>
+  lockgate(
+    args: readonly string[],
+    options?: { readonly cwd?: string; readonly input?: string; readonly env?: Readonly<Record<string, string>> },
+  ): Promise<Said>
   /** Runs git to its end; any exit status. */
   git(folder: string, ...args: readonly string[]): Promise<Said>
   /** Starts a program of this person's and does not wait. */
@@ -72,12 +77,14 @@ export async function aPerson(apiUrl: string, token: string | null): Promise<Per
     start: (file, args, cwd) => {
       const child = launch(file === 'git' ? 'git' : program, args, { env: { ...env, LOCKGATE_URL: apiUrl }, cwd })
       let said = ''
-      const hear = (chunk: Buffer): void => void (said += chunk.toString())
+      const hear = (chunk: Buffer): void => {
+        said += chunk.toString()
+      }
       child.stdout?.on('data', hear)
       child.stderr?.on('data', hear)
       child.stdin?.end()
       const ended = new Promise<number>((resolve) => child.on('close', (code) => resolve(code ?? 128)))
-      return { child, said: () => said, ended }
+      return { child, said: () => said, ended, interrupt: () => interrupt(child.pid ?? 0) }
     },
     repository: async (name, content) => {
       const folder = join(home, name)
@@ -100,6 +107,12 @@ export async function aPerson(apiUrl: string, token: string | null): Promise<Per
   }
   if (token !== null) await well(person.lockgate(['login', apiUrl, '--token'], { input: token }))
   return person
+}
+
+async function interrupt(pid: number): Promise<void> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+  process.kill(pid, 'SIGINT')
+  for (const child of children.split(' ').filter((word) => word !== '')) await interrupt(Number(child)).catch(() => undefined)
 }
 
 /** Throws with everything it said unless a program ended well. */

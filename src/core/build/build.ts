@@ -7,6 +7,7 @@ export type BuildCause =
   | 'exit_code'
   | 'timed_out'
   | 'out_of_memory'
+  | 'too_many_processes'
   | 'no_artifact'
   | 'not_understood'
   | 'disk_low'

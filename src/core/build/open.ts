@@ -21,6 +21,8 @@ export interface OpenBuild {
   readonly commitId: string
   /** Build although there is an artifact of this commit. */
   readonly rebuild: boolean
+  /** What else is written in the same transaction. */
+  readonly also?: (tx: Tx, opened: Opened) => Promise<void>
 }
 
 /** Either a build that will deploy, or, when the commit was built before, the deployment at once. */
@@ -35,7 +37,9 @@ export async function openBuild(context: Pick<Context, 'store' | 'clock'>, sourc
   return context.store.transaction(async (tx): Promise<Opened> => {
     if (built && manifest) {
       const { deployment } = await deployArtifact(tx, { actor, environment, artifact: built, manifest, buildId: null, now })
-      return { build: null, deployment }
+      const opened: Opened = { build: null, deployment }
+      await input.also?.(tx, opened)
+      return opened
     }
     const current = await tx.environments.get({ projectId: app.projectId }, environment.id)
     if (current.removedAt) throw new ConflictError('environment.removed', `${current.name} is being removed.`)
@@ -59,7 +63,9 @@ export async function openBuild(context: Pick<Context, 'store' | 'clock'>, sourc
       version: 1,
     })
     await recordBuild(tx, build)
-    return { build, deployment: null }
+    const opened: Opened = { build, deployment: null }
+    await input.also?.(tx, opened)
+    return opened
   })
 }
 

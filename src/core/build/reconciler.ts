@@ -10,6 +10,7 @@ import { deployArtifact } from '../deployment/deploy.ts'
 import type { LogBook } from '../log/book.ts'
 import { type Build, type BuildMove, moveBuild } from './build.ts'
 import { BuildFailure } from './build-failure.ts'
+import { buildLimitsOf } from './limits.ts'
 import { manifestOf, recordBuild } from './open.ts'
 import type { Source } from './source.ts'
 
@@ -21,8 +22,6 @@ export interface BuildNeeds {
   readonly freeBytes: () => Promise<number>
 }
 
-const DEFAULT_MEMORY_MB = 1024
-const DEFAULT_SECONDS = 15 * 60
 /** Below this much free disk no build starts. */
 const LEAST_FREE_BYTES = 1024 ** 3
 
@@ -110,12 +109,7 @@ export class BuildReconciler {
       files: await source.files(app.name, build.commitId),
       readFile: (path) => source.read(app.name, build.commitId, path),
       tar: () => source.tar(app.name, build.commitId),
-      limits: {
-        cpus: 1,
-        memoryMb: manifest.build?.memory ?? DEFAULT_MEMORY_MB,
-        processes: 512,
-        seconds: manifest.build?.timeout === undefined ? DEFAULT_SECONDS : Math.ceil(manifest.build.timeout / 1000),
-      },
+      limits: buildLimitsOf(manifest),
       log: how.log,
       signal: how.signal,
     })

@@ -10,6 +10,8 @@ export interface Source {
   read(app: AppName, commitId: string, path: string): Promise<string | null>
   /** The commit's files as a tar stream. */
   tar(app: AppName, commitId: string): NodeJS.ReadableStream
+  /** Points a ref at a commit; null removes it. */
+  setRef(app: AppName, ref: string, commitId: string | null): Promise<void>
   /** Forgets everything of an app. */
   remove(app: AppName): Promise<void>
 }

@@ -8,8 +8,12 @@ export interface Push {
   readonly ref: string
   readonly commitId: string
   readonly buildId: string | null
+  /** Its deployment when the commit was built before; else the build names it. */
+  readonly deploymentId: string | null
   readonly actor: string
   readonly createdAt: number
+  /** When it was known how it ended; null: it is on its way. */
+  readonly settledAt: number | null
 }
 
 /** Where the repository keeps the commit of a push until its deployment has succeeded, and after. */

@@ -33,6 +33,8 @@ export interface AppImage {
 const USER = `${APP_USER}:${APP_USER}`
 // Boxes that are only filled and committed never run anything.
 const FILL_LIMITS = { cpus: 1, memoryMb: 256, processes: 64 }
+// How shells, libc and Node say that the limit of processes was met; the engine does not tell.
+const NO_MORE_PROCESSES = /Resource temporarily unavailable|\bEAGAIN\b|can(no|')t fork/i
 const DISK_CHECK_MS = 2_000
 const DEADLINE_SLACK_MS = 3_000
 
@@ -42,6 +44,7 @@ export class Workshop {
   readonly #yard: Yard
   readonly #log: LogBudget
   #step = ''
+  #isCrowded = false
 
   constructor(yard: Yard, request: BuildRequest) {
     this.#yard = yard
@@ -168,11 +171,12 @@ export class Workshop {
   #output(text: string): void {
     // What the steps program says before each step; an app that prints the same only changes a word of the message.
     if (text.startsWith('-----> ')) this.#step = text.slice('-----> '.length).slice(0, 100)
+    if (NO_MORE_PROCESSES.test(text)) this.#isCrowded = true
     this.#log.line(text)
   }
 
   #failure(end: BoxEnd, afterMs: number): BuildFailure {
-    const { memoryMb, seconds } = this.request.limits
+    const { memoryMb, seconds, processes } = this.request.limits
     const step = this.#step === '' ? 'The build' : `"${this.#step}"`
     if (end.oomKilled)
       return new BuildFailure(
@@ -183,6 +187,11 @@ export class Workshop {
       return new BuildFailure(
         'timed_out',
         `${step} had not ended after ${seconds} s, the time a build of this app may take: set build.timeout in lockgate.yaml, e.g. ${Math.ceil((seconds * 2) / 60)}m`,
+      )
+    if (this.#isCrowded)
+      return new BuildFailure(
+        'too_many_processes',
+        `${step} exited with ${end.status} after it wanted more than the ${processes} processes a build may have at a time`,
       )
     return new BuildFailure('exit_code', `${step} exited with ${end.status}: the log says why`)
   }

@@ -1,0 +1,140 @@
+import { expect, test } from 'vitest'
+import { ADA, aCore } from '../../../test/support/core.ts'
+import { until } from '../../../test/support/until.ts'
+import { EVERYTHING } from '../actor/actor.ts'
+import { cancelDeployment } from '../deployment/cancel.ts'
+import { restart, scale, start, stop } from '../deployment/operate.ts'
+import { rollback } from '../deployment/rollback.ts'
+
+test('a deployment brings an app up, and the next one takes its place', async () => {
+  const core = await aCore('127.221.0.0/16')
+  const environment = await core.anApp('shop')
+
+  expect((await core.ended(await core.deploy(environment, 'fake:good+v1'))).status).toBe('succeeded')
+  expect((await core.ask('shop')).status).toBe(200)
+  const second = await core.ended(await core.deploy(environment, 'fake:good+v2'))
+
+  expect(second).toMatchObject({ status: 'succeeded', cause: 'done', blocked: null })
+  expect((await core.environment(environment.id)).wish).toEqual(second.wish)
+  const running = await core.context.runtime.observe(environment.id)
+  expect(running.map((one) => [one.set, one.state])).toEqual([[second.wish.set, 'running']])
+})
+
+test('a start that fails goes back, says why, and what served serves on', async () => {
+  const core = await aCore('127.222.0.0/16')
+  const environment = await core.anApp('shop')
+  const good = await core.ended(await core.deploy(environment, 'fake:good'))
+
+  const bad = await core.ended(await core.deploy(environment, 'fake:exits-3'))
+
+  expect(bad).toMatchObject({ status: 'failed', cause: 'instance_exited', report: { exitCode: 3 } })
+  expect((await core.environment(environment.id)).wish).toEqual(good.wish)
+  expect((await core.ask('shop')).status).toBe(200)
+  expect((await core.context.runtime.observe(environment.id)).map((one) => one.set)).toEqual([good.wish.set])
+})
+
+test('one that is never ready goes back at its deadline', async () => {
+  const core = await aCore('127.223.0.0/16')
+  const environment = await core.anApp('shop')
+
+  const bad = await core.ended(await core.deploy(environment, 'fake:unhealthy', { health: { interval: '50ms', start_deadline: '300ms', rise: 1 } }))
+
+  expect(bad).toMatchObject({ status: 'failed', cause: 'start_deadline' })
+  expect(bad.report?.lastProbe).toContain('503')
+  expect(await core.context.runtime.observe(environment.id)).toEqual([])
+})
+
+test('a cancelled deployment goes back to what was there', async () => {
+  const core = await aCore('127.224.0.0/16')
+  const environment = await core.anApp('shop')
+  const good = await core.ended(await core.deploy(environment, 'fake:good'))
+  const slow = await core.deploy(environment, 'fake:slow-60s')
+  await until('the slow one starts', async () =>
+    (await core.context.runtime.observe(environment.id)).some((one) => one.set === slow.number && one.state === 'running'),
+  )
+
+  await cancelDeployment(core.context, { actor: ADA, id: slow.id })
+
+  expect(await core.ended(slow)).toMatchObject({ status: 'cancelled', cause: 'requested' })
+  expect((await core.context.runtime.observe(environment.id)).map((one) => one.set)).toEqual([good.wish.set])
+  expect((await core.ask('shop')).status).toBe(200)
+})
+
+test('of two that wait, the newer takes the place of the older', async () => {
+  const core = await aCore('127.225.0.0/16')
+  const environment = await core.anApp('shop')
+  const first = await core.deploy(environment, 'fake:slow-300ms+v1')
+  await core.once(first, (now) => now.status === 'running')
+  const older = await core.deploy(environment, 'fake:good+v2')
+  const newer = await core.deploy(environment, 'fake:good+v3')
+
+  expect(await core.ended(older)).toMatchObject({ status: 'superseded', cause: 'newer_deployment' })
+  expect((await core.ended(newer)).status).toBe('succeeded')
+  expect(['succeeded', 'superseded']).toContain((await core.ended(first)).status)
+  expect((await core.context.runtime.observe(environment.id)).map((one) => one.set)).toEqual([newer.number])
+})
+
+test('an instance that crashed, and one that was taken away, are brought back without a deployment', async () => {
+  const core = await aCore('127.226.0.0/16')
+  const environment = await core.anApp('shop')
+  await core.ended(await core.deploy(environment, 'fake:good'))
+  const [instance] = await core.context.runtime.observe(environment.id)
+  const deployments = await core.context.store.read.deployments.list(EVERYTHING)
+
+  core.knobs.vanish(instance?.name ?? '')
+  await until('it answers again', async () => (await core.ask('shop')).status === 200)
+  core.knobs.crash(instance?.name ?? '')
+  await until('it answers again', async () => (await core.ask('shop')).status === 200)
+
+  expect(await core.context.store.read.deployments.list(EVERYTHING)).toHaveLength(deployments.length)
+})
+
+test('scale, restart, stop and start are deployments that keep the release', async () => {
+  const core = await aCore('127.227.0.0/16')
+  const environment = await core.anApp('shop')
+  const { wish } = await core.ended(await core.deploy(environment, 'fake:good'))
+
+  await core.ended(await scale(core.context, { actor: ADA, environment, count: 3 }))
+  expect(await core.context.runtime.observe(environment.id)).toHaveLength(3)
+  const restarted = await core.ended(await restart(core.context, { actor: ADA, environment }))
+  expect(restarted.wish).toEqual({ ...wish, count: 3, set: restarted.number })
+  await core.ended(await stop(core.context, { actor: ADA, environment }))
+  expect(await core.context.runtime.observe(environment.id)).toEqual([])
+  expect((await core.ask('shop')).body).toContain('stopped')
+  await core.ended(await start(core.context, { actor: ADA, environment }))
+
+  expect((await core.context.runtime.observe(environment.id)).map((one) => one.state)).toEqual(['running', 'running', 'running'])
+})
+
+test('a rollback is a deployment of the last good release, and pins what it left', async () => {
+  const core = await aCore('127.228.0.0/16')
+  const environment = await core.anApp('shop')
+  const first = await core.ended(await core.deploy(environment, 'fake:good+v1'))
+  await core.ended(await core.deploy(environment, 'fake:good+v2'))
+
+  const { deployment } = await rollback(core.context, { actor: ADA, environment: await core.environment(environment.id), to: null })
+
+  const back = await core.ended(deployment)
+  expect(back).toMatchObject({ status: 'succeeded', verb: 'rollback' })
+  const { read } = core.context.store
+  const artifactOf = async (id: string | null): Promise<string> => (await read.releases.get(EVERYTHING, id ?? '')).artifactId
+  expect(await artifactOf(back.wish.releaseId)).toBe(await artifactOf(first.wish.releaseId))
+  expect(await read.pins.list(EVERYTHING)).toHaveLength(1)
+})
+
+test('while the edge does not answer nothing is stopped, and it goes on by itself afterwards', async () => {
+  const core = await aCore('127.229.0.0/16')
+  const environment = await core.anApp('shop')
+  const first = await core.ended(await core.deploy(environment, 'fake:good+v1'))
+
+  core.edge.knobs.failNext = 40
+  const second = await core.deploy(environment, 'fake:good+v2')
+  await until('the new set runs', async () =>
+    (await core.context.runtime.observe(environment.id)).some((one) => one.set === second.number && one.state === 'running'),
+  )
+  const during = await core.context.runtime.observe(environment.id)
+  expect(during.some((one) => one.set === first.number && one.state === 'running')).toBe(true)
+  core.edge.knobs.failNext = 0
+
+  expect((await core.ended(second)).status).toBe('succeeded')
+})
