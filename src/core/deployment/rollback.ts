@@ -49,7 +49,7 @@ export function rollback(context: Pick<Context, 'store' | 'clock'>, input: Rollb
 
 /** Which release a rollback leaves and which it goes to. A release that is still on its way in counts as the current one. */
 export async function rollbackTarget(
-  read: Pick<ReadStore, 'releases' | 'artifacts' | 'deployments'>,
+  read: Pick<ReadStore, 'releases' | 'artifacts' | 'deployments' | 'pins'>,
   environment: Environment,
   number: number | null,
 ): Promise<{ readonly from: Release; readonly to: Release }> {
@@ -61,10 +61,7 @@ export async function rollbackTarget(
   if (currentId === null) throw new ConflictError('deployment.no_rollback_target', 'Nothing was deployed here yet, so there is nothing to go back to.')
   const from = await read.releases.get(scope, currentId)
   const releases = await read.releases.list(scope, { where: { environmentId: environment.id }, orderBy: 'number', descending: true })
-  const to =
-    number === null
-      ? releases.find((release) => release.provenAt !== null && release.number < from.number)
-      : releases.find((release) => release.number === number)
+  const to = number === null ? await servedBefore(read, environment, { from, releases }) : releases.find((release) => release.number === number)
   if (!to && number !== null) throw new NotFoundError('release.not_found', `There is no release r${number} here. "lockgate releases" lists them.`)
   if (!to) throw new ConflictError('deployment.no_rollback_target', `There is no release before ${releaseName(from)} that was ever live here.`)
   const artifact = await read.artifacts.get(scope, to.artifactId)
@@ -74,6 +71,35 @@ export async function rollbackTarget(
       `The image of ${releaseName(to)} was removed by retention; build its commit again with "lockgate deploy --ref".`,
     )
   return { from, to }
+}
+
+interface Served {
+  readonly from: Release
+  readonly releases: readonly Release[]
+}
+
+/**
+ * The last good release: what served before the one that serves now, going back through the deployments that succeeded. A
+ * release that a rollback left behind was not good, and one with the same image and configuration undoes nothing.
+ */
+async function servedBefore(read: Pick<ReadStore, 'deployments' | 'pins'>, environment: Environment, among: Served): Promise<Release | undefined> {
+  const where = { environmentId: environment.id }
+  const scope = { projectId: environment.projectId }
+  const succeeded = await read.deployments.list(scope, {
+    where: { ...where, status: 'succeeded', verb: ['deploy', 'rollback'] },
+    orderBy: 'number',
+    descending: true,
+  })
+  const pins = await read.pins.list({ projectId: null }, { where })
+  const isBad = (release: Release): boolean => pins.some((pin) => pin.artifactId === release.artifactId && pin.configRevisionId === release.configRevisionId)
+  const isSame = (release: Release): boolean => release.artifactId === among.from.artifactId && release.configRevisionId === among.from.configRevisionId
+  // The current one may still be on its way in: then what serves is the first to go back to.
+  const before = [environment.wish.releaseId, ...succeeded.map((deployment) => deployment.previous.releaseId)]
+  for (const id of before) {
+    const release = among.releases.find((one) => one.id === id)
+    if (release && release.id !== among.from.id && release.provenAt !== null && !isBad(release) && !isSame(release)) return release
+  }
+  return undefined
 }
 
 async function makeHead(
