@@ -1,6 +1,6 @@
 // Terminal escapes in names and logs: a hostile line must not move the cursor, set a title or write the clipboard (D12).
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control bytes are what this file is about
-const SEQUENCES = /\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b\[[0-9;:]*[ -/]*[@-~]|\u001b[@-Z\\-_]?|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
+const SEQUENCES = /\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b\[[0-?]*[ -/]*[@-~]|\u001b[ -/]*[0-~]?|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
 // biome-ignore lint/suspicious/noControlCharactersInRegex: see above
 const COLOUR = /^\u001b\[[0-9;:]*m$/
 

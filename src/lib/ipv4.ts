@@ -22,9 +22,8 @@ export function formatRange(range: Range): string {
 
 /** Throws InvalidError `address.invalid`. */
 export function parseAddress(text: string): number {
-  const parts = text.split('.').map(Number)
-  if (parts.length !== 4 || parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255))
-    throw new InvalidError('address.invalid', `${text} is not an IPv4 address`)
+  const parts = text.split('.').map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : Number.NaN))
+  if (parts.length !== 4 || parts.some((part) => !(part <= 255))) throw new InvalidError('address.invalid', `${text} is not an IPv4 address`)
   return parts.reduce((sum, part) => sum * 256 + part, 0)
 }
 
