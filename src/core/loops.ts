@@ -1,5 +1,6 @@
 import { WorkQueue } from '../lib/work-queue.ts'
 import { EVERYTHING } from './actor/actor.ts'
+import { forgetApp } from './app/forget.ts'
 import { type BuildNeeds, BuildReconciler } from './build/reconciler.ts'
 import type { Context } from './context.ts'
 import { EnvironmentReconciler } from './environment/reconciler.ts'
@@ -34,7 +35,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
     edge.wake('edge')
   })
   const routes = new RouteReconciler(context, { onConfirmed: () => void wakeAll(), isReady: (name) => prober.result(name).state === 'ready' })
-  const reconciler = new EnvironmentReconciler(context, { prober, routes })
+  const reconciler = new EnvironmentReconciler(context, { prober, routes, forgetApp: (app) => forgetApp(context, needs, app) })
   const builds = new BuildReconciler(context, needs)
   const observer = new Observer(context, { changed: wakeEnvironment, listed: needs.listed })
 

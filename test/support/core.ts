@@ -94,7 +94,7 @@ export async function aCore(range: string): Promise<Core> {
 function startLoops(context: Context): () => Promise<void> {
   const prober = new Prober(context.runtime, (id) => environments.wake(id))
   const routes = new RouteReconciler(context, { onConfirmed: () => void wakeAll(), isReady: (name) => prober.result(name).state === 'ready' })
-  const reconciler = new EnvironmentReconciler(context, { prober, routes })
+  const reconciler = new EnvironmentReconciler(context, { prober, routes, forgetApp: async () => true })
   const environments = new WorkQueue({ name: 'environments', work: (id) => reconciler.pass(id), log: context.log })
   const edge = new WorkQueue({ name: 'edge', work: () => routes.pass(), log: context.log, parallel: 1 })
   const wakeAll = async (): Promise<void> => {

@@ -27,7 +27,6 @@ export const apps = {
   readApp: async (handling, call) => showApp(handling, appOf(call)),
   removeApp: async (handling, call) => {
     const app = await removeApp(handling, { actor: call.actor, app: appOf(call) })
-    await handling.source.remove(app.name)
     return showApp(handling, app)
   },
   addEnvironment: async (handling, call) => {

@@ -1,7 +1,13 @@
 import { NotFoundError } from '../../lib/errors.ts'
+import type { Tx } from '../../store/types.ts'
 import type { Actor, Scope } from '../actor/actor.ts'
+import { moveBuild } from '../build/build.ts'
+import { recordBuild } from '../build/open.ts'
 import type { Context } from '../context.ts'
+import { requestCancel } from '../deployment/cancel.ts'
 import { openDeployment } from '../deployment/open.ts'
+import type { Environment } from '../environment/environment.ts'
+import { requestEnd } from '../one-off/open.ts'
 import type { App } from './app.ts'
 
 /** The app of that name. Throws NotFoundError `app.not_found`, also when it is of another project. */
@@ -25,10 +31,22 @@ export async function removeApp(context: Pick<Context, 'store' | 'clock'>, input
         await tx.removeDomain(domain.host, domain.path)
       const generation = await tx.nextEdgeGeneration()
       const removed = await tx.environments.save(environment, { ...environment, removedAt: now, routeGeneration: generation })
+      await endWork(tx, environment, { actor: input.actor, now })
       await openDeployment(tx, { environment: removed, verb: 'stop', request: { releaseId: null, count: null }, actor: input.actor, now, buildId: null })
+    }
+    for (const build of await tx.builds.list({ projectId: null }, { where: { appId: app.id, status: ['queued', 'running'] } })) {
+      const cancelled = moveBuild(build, { status: 'cancelled', cause: 'requested', message: `${app.name} is being removed`, finishedAt: now })
+      await recordBuild(tx, await tx.builds.save(build, cancelled))
     }
     const removed = await tx.apps.save(app, { ...app, removedAt: now })
     await tx.record({ kind: 'app.removed', actor: input.actor.name, projectId: app.projectId, appId: app.id, subject: app.id, data: { name: app.name } })
     return removed
   })
+}
+
+/** What is on its way there ends: it would only be stopped again. */
+async function endWork(tx: Tx, environment: Environment, by: { readonly actor: Actor; readonly now: number }): Promise<void> {
+  const where = { environmentId: environment.id, status: ['queued', 'running'] }
+  for (const oneOff of await tx.oneOffs.list({ projectId: null }, { where })) await requestEnd(tx, oneOff, by)
+  for (const deployment of await tx.deployments.list({ projectId: null }, { where })) await requestCancel(tx, deployment, by)
 }

@@ -2,6 +2,7 @@ import { messageOf, PlatformError, UnavailableError } from '../../lib/errors.ts'
 import { failpoint } from '../../lib/failpoint.ts'
 import type { PassResult } from '../../lib/work-queue.ts'
 import { EVERYTHING } from '../actor/actor.ts'
+import type { App } from '../app/app.ts'
 import type { Context } from '../context.ts'
 import { isDeploymentFinished } from '../deployment/deployment.ts'
 import { plan as planWorld } from '../deployment/plan.ts'
@@ -38,6 +39,8 @@ const RESYNC_MS = 10_000
 interface Needs {
   readonly prober: Prober
   readonly routes: Pick<RouteReconciler, 'confirmed' | 'trouble'>
+  /** Takes away what a removed app leaves beside its environments; false: not yet. */
+  readonly forgetApp: (app: App) => Promise<boolean>
 }
 
 /**
@@ -88,7 +91,7 @@ export class EnvironmentReconciler {
     if (senses.confirmedGeneration < snapshot.environment.routeGeneration) return { afterMs: 1_000 }
     if (active !== null && !isDeploymentFinished(active)) return finish(this.#context, snapshot)
     await keepTidy(this.#context, snapshot, senses)
-    if (snapshot.environment.removedAt !== null) return forgetGone(this.#context, snapshot)
+    if (snapshot.environment.removedAt !== null) return forgetGone(this.#context, snapshot, this.#needs.forgetApp)
     return soonest({ afterMs: RESYNC_MS }, oneOffs)
   }
 

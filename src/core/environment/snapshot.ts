@@ -41,7 +41,8 @@ export async function takeSnapshot(
   const app = await read.apps.get(EVERYTHING, environment.appId)
   const active = (await read.deployments.list(EVERYTHING, { where: { environmentId, status: ACTIVE_STATUSES }, limit: 1 }))[0] ?? null
   const direction: Direction = active === null ? 'keep' : active.status === 'reverting' ? 'back' : 'forward'
-  const wish = active === null ? environment.wish : direction === 'back' ? active.previous : active.wish
+  const kept = environment.removedAt === null ? environment.wish : { ...environment.wish, running: false }
+  const wish = active === null ? kept : direction === 'back' ? active.previous : active.wish
   const instances = await read.instances.list(EVERYTHING, { where: { environmentId, removedAt: null } })
   const releaseIds = new Set([...instances.map((instance) => instance.releaseId), ...(wish.releaseId === null ? [] : [wish.releaseId])])
   const releases = releaseIds.size === 0 ? [] : await read.releases.list(EVERYTHING, { where: { id: [...releaseIds] } })

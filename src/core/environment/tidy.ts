@@ -1,5 +1,6 @@
 import type { PassResult } from '../../lib/work-queue.ts'
 import { EVERYTHING } from '../actor/actor.ts'
+import type { App } from '../app/app.ts'
 import { KEPT_ARTIFACTS, type Need, unneeded } from '../artifact/retention.ts'
 import type { Context } from '../context.ts'
 import { ACTIVE_STATUSES } from '../deployment/deployment.ts'
@@ -82,10 +83,16 @@ async function countCrashes(
 }
 
 /** Nothing of a removed environment is left but its network and records: those go now, and the app with the last one. */
-export async function forgetGone(context: Pick<Context, 'store' | 'runtime' | 'clock'>, snapshot: Snapshot): Promise<PassResult> {
+export async function forgetGone(
+  context: Pick<Context, 'store' | 'runtime' | 'clock'>,
+  snapshot: Snapshot,
+  forgetApp: (app: App) => Promise<boolean>,
+): Promise<PassResult> {
   const { environment, app } = snapshot
-  if (snapshot.instances.length > 0) return { afterMs: 500 }
+  if (snapshot.instances.length > 0 || snapshot.observed.size > 0) return { afterMs: 500 }
   await context.runtime.removeNetwork(environment.id)
+  const siblings = await context.store.read.environments.list(EVERYTHING, { where: { appId: app.id, goneAt: null } })
+  if (app.removedAt !== null && siblings.length === 1 && !(await forgetApp(app))) return { afterMs: 500 }
   const now = context.clock.now()
   await context.store.transaction(async (tx) => {
     const current = await tx.environments.get(EVERYTHING, environment.id)

@@ -81,9 +81,14 @@ function insert(tx: Tx, opening: Opening): Promise<OneOff> {
 export function cancelOneOff(context: Pick<Context, 'store' | 'clock'>, input: { readonly actor: Actor; readonly id: string }): Promise<OneOff> {
   return context.store.transaction(async (tx) => {
     const oneOff = await tx.oneOffs.get({ projectId: input.actor.projectId }, input.id)
-    if (isOneOffFinished(oneOff) || oneOff.cancelRequested) return oneOff
-    if (oneOff.status === 'queued')
-      return tx.oneOffs.save(oneOff, moveOneOff(oneOff, 'cancelled', { message: `cancelled by ${input.actor.name}`, finishedAt: context.clock.now() }))
-    return tx.oneOffs.save(oneOff, { ...oneOff, cancelRequested: true })
+    return requestEnd(tx, oneOff, { actor: input.actor, now: context.clock.now() })
   })
+}
+
+/** The same inside a transaction. */
+export async function requestEnd(tx: Tx, oneOff: OneOff, by: { readonly actor: Pick<Actor, 'name'>; readonly now: number }): Promise<OneOff> {
+  if (isOneOffFinished(oneOff) || oneOff.cancelRequested) return oneOff
+  if (oneOff.status === 'queued')
+    return tx.oneOffs.save(oneOff, moveOneOff(oneOff, 'cancelled', { message: `cancelled by ${by.actor.name}`, finishedAt: by.now }))
+  return tx.oneOffs.save(oneOff, { ...oneOff, cancelRequested: true })
 }

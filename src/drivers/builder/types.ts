@@ -45,4 +45,6 @@ export interface Builder {
   build(request: BuildRequest): Promise<BuildResult>
   /** Ends and removes whatever a build left: after a crash of the server, and after cancel. */
   clean(buildId: string): Promise<void>
+  /** Removes what builds of an app kept for the next ones. Throws RejectedError while one of them runs. */
+  forget(appId: string): Promise<void>
 }

@@ -9,7 +9,7 @@ import { Bases } from '../bases/index.ts'
 import type { Builder, BuildRequest, BuildResult } from '../types.ts'
 import { hostSettings } from './host-settings.ts'
 import { makefileBuild, nodeBuild, staticBuild } from './kinds.ts'
-import { Workshop, type Yard } from './workshop.ts'
+import { cacheOf, Workshop, type Yard } from './workshop.ts'
 
 const HOST_BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
 
@@ -71,6 +71,7 @@ function openBuilder(yard: Yard): Builder {
       }
     },
     clean: (buildId) => yard.boxes.removeAll(buildId),
+    forget: (appId) => yard.boxes.removeVolume(cacheOf(yard, appId)),
   }
 }
 

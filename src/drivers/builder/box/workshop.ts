@@ -38,6 +38,11 @@ const NO_MORE_PROCESSES = /Resource temporarily unavailable|\bEAGAIN\b|can(no|')
 const DISK_CHECK_MS = 2_000
 const DEADLINE_SLACK_MS = 3_000
 
+/** The volume in which the builds of an app keep npm's cache. */
+export function cacheOf(yard: Pick<Yard, 'installation'>, appId: string): string {
+  return `lockgate-${yard.installation}-cache-${appId}`
+}
+
 /** One build at work: its boxes, its log, its deadline. */
 export class Workshop {
   readonly request: BuildRequest
@@ -78,7 +83,7 @@ export class Workshop {
       limits,
       network: 'build',
       tmpfs: { '/tmp': 256 },
-      volumes: { '/cache': `lockgate-${this.#yard.installation}-cache-${appId}` },
+      volumes: { '/cache': cacheOf(this.#yard, appId) },
     })
     const files = this.checkout('')
     await this.#orCancelled(boxes.put(this.buildBox, '/', files), files)

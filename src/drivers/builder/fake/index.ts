@@ -27,7 +27,7 @@ export interface FakeNeeds {
 export const fake: Driver<Builder, typeof Config, FakeNeeds> = {
   name: 'fake',
   Config,
-  create: async (config, needs) => ({ build: (request) => build(config, needs, request), clean: async () => undefined }),
+  create: async (config, needs) => ({ build: (request) => build(config, needs, request), clean: async () => undefined, forget: async () => undefined }),
 }
 
 async function build(config: Config, needs: FakeNeeds, request: BuildRequest): Promise<BuildResult> {
