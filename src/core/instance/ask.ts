@@ -116,7 +116,8 @@ function askH2c(target: ProbeTarget, passes: (status: number) => boolean): Promi
     session.on('error', (error) => end({ ok: false, text: connectionFailure(error, target) }))
     const stream = session.request({ ':path': path, ':authority': target.host })
     stream.on('response', (headers) => end({ ok: passes(Number(headers[':status'])), text: `GET ${path} (h2c) → ${headers[':status']}` }))
-    stream.on('error', (error) => end({ ok: false, text: connectionFailure(error, target) }))
+    // A stream that its session cancelled says so; what happened to the session is in its cause.
+    stream.on('error', (error) => end({ ok: false, text: connectionFailure(error.cause instanceof Error ? error.cause : error, target) }))
     stream.end()
   })
 }
