@@ -32,7 +32,7 @@ export class SqliteWriter {
 
   constructor(path: string) {
     const file = import.meta.url.endsWith('.ts') ? './sqlite-worker.ts' : './sqlite-worker.js'
-    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: path })
+    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: path, resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 } })
     this.#worker.on('message', (message: Answer | 'closed') => this.#receive(message))
     this.#worker.on('error', (error) => this.#fail(error))
     this.#worker.on('exit', () => this.#fail(new Error('the writing thread ended')))

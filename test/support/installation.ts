@@ -12,6 +12,7 @@ import type { Deployment, DeploymentLive } from '../../src/api/contract/resource
 import { connectTo } from '../../src/cli/client.ts'
 import { docker } from '../../src/drivers/runtime/docker/index.ts'
 import type { Boxes, Runtime } from '../../src/drivers/runtime/types.ts'
+import { SERVER_FLAGS } from '../../src/lib/node-flags.ts'
 import { launch } from '../../src/lib/run.ts'
 import { wipe } from './engine.ts'
 import { freePort, type RunningHaproxy, startHaproxy } from './haproxy.ts'
@@ -164,7 +165,7 @@ class ServerProcess {
   }
 
   async start(environment: Readonly<Record<string, string>>): Promise<void> {
-    const child = launch(process.execPath, [join(ROOT, this.#program)], {
+    const child = launch(process.execPath, [...SERVER_FLAGS, join(ROOT, this.#program)], {
       env: { ...environment, LOCKGATE_SETTINGS: join(this.#directory, 'settings.json'), HOME: process.env['HOME'] ?? '/root' },
     })
     const hear = (chunk: Buffer): void => {

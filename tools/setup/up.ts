@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Config as EdgeConfig } from '../../src/drivers/edge/haproxy/schema.ts'
 import { haproxyArguments, writeInitial } from '../../src/drivers/edge/haproxy/start.ts'
 import { pause } from '../../src/lib/clock.ts'
+import { SERVER_FLAGS } from '../../src/lib/node-flags.ts'
 import { run } from '../../src/lib/run.ts'
 import { edgeConfig, type Settings } from '../../src/settings.ts'
 import type { Kept } from '../../src/supervisor.ts'
@@ -44,7 +45,12 @@ async function startAll(places: Places, how: { readonly keeper: Keeper; readonly
     await keeper.keep([ENGINE])
     await waitForEngine(join(places.home, 'log/engine.log'))
   }
-  const server: Kept = { name: 'server', file: NODE, args: [join(ROOT, 'dist/main.js')], env: { LOCKGATE_SETTINGS: places.settings, HOME: homedir() } }
+  const server: Kept = {
+    name: 'server',
+    file: NODE,
+    args: [...SERVER_FLAGS, join(ROOT, 'dist/main.js')],
+    env: { LOCKGATE_SETTINGS: places.settings, HOME: homedir() },
+  }
   const news = await keeper.keep([...(ours ? [ENGINE] : []), { name: 'edge', file: edge.program, args: [...haproxyArguments(edge)], env: {} }, server])
   const built = `${JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version}+${readFileSync(join(ROOT, 'dist/build-id'), 'utf8').trim()}`
   const running = await waitForServer(places, apiUrl(settings), how.changed ? null : undefined)
