@@ -1,0 +1,63 @@
+import { stripVTControlCharacters } from 'node:util'
+import { expect, test } from 'vitest'
+import { ago, plainValue, safe, table, until, widthOf } from './render.ts'
+
+test.each([
+  ['', 0],
+  ['shop', 4],
+  ['店', 2],
+  ['日本語 app', 10],
+  ['한국', 4],
+  ['ＡＢ', 4],
+  ['🚀', 2],
+  ['\u001b[31mred\u001b[0m', 3],
+  ['über', 4],
+])('%j takes %i columns', (text, columns) => {
+  expect(widthOf(text)).toBe(columns)
+})
+
+test('columns stand under each other, whatever the alphabet', () => {
+  const rows = [
+    ['shop', 'running', 'r1'],
+    ['店', 'x', 'r2'],
+  ]
+  const lines = table(['app', 'state', 'release'], rows)
+    .split('\n')
+    .map((line) => stripVTControlCharacters(line))
+  expect(lines).toEqual(['APP   STATE    RELEASE', 'shop  running  r1', '店    x        r2'])
+})
+
+test('rows may be short, and no line ends with blanks', () => {
+  expect(
+    table(['a', 'b'], [['only'], ['x', '']])
+      .split('\n')
+      .every((line) => line === line.trimEnd()),
+  ).toBe(true)
+})
+
+test('what comes from a server cannot steer the terminal', () => {
+  expect(safe('a\u001b]0;title\u0007b\nc\u001b[2J')).toBe('ab c')
+})
+
+test('a value of several lines is shown on one, as it would be written', () => {
+  expect([plainValue('plain'), plainValue('two\nlines'), plainValue('\u001b[2J')]).toEqual(['plain', '"two\\nlines"', '"\\u001b[2J"'])
+})
+
+test.each([
+  [null, '–'],
+  [1_000_000, '0 s ago'],
+  [1_000_000 + 5_000, '0 s ago'],
+  [1_000_000 - 59_999, '59 s ago'],
+  [1_000_000 - 120_000, '2 m ago'],
+])('%s was %s', (at, words) => {
+  expect(ago(at, 1_000_000)).toBe(words)
+})
+
+test.each([
+  [null, 'never'],
+  [1_000_000, 'expired'],
+  [1_000_000 + 86_400_000 * 90, 'in 90 d'],
+  [1_000_000 + 500, 'in 0 s'],
+])('a token that ends at %s ends %s', (at, words) => {
+  expect(until(at, 1_000_000)).toBe(words)
+})
