@@ -25,6 +25,7 @@ test('lines are numbered from one, and the last of them are given in order', asy
 
   expect(await book.tail(KEY, 3)).toEqual([8, 9, 10].map((seq) => ({ seq, ...line(`line ${seq}`) })))
   expect(numbers(await book.tail(KEY, 100))).toHaveLength(10)
+  expect(await book.tail(KEY, 0)).toEqual([])
   expect(await book.tail('build/nothing', 5)).toEqual([])
 })
 

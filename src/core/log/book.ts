@@ -42,6 +42,7 @@ export class LogBook {
 
   /** The last `count` lines that are kept. */
   async tail(key: LogKey, count: number): Promise<LogRecord[]> {
+    if (count <= 0) return []
     const log = await this.#settled(key)
     const newest = parse(await readEnd(log.path, TAIL_BYTES))
     if (newest.length >= count) return newest.slice(-count)
