@@ -29,7 +29,8 @@ const KINDS = [
   ['driver', /^src\/drivers\/[a-z-]+\/[a-z-]+\/[a-z-]+\.ts$/],
   ['store', /^src\/store\/[a-z-]+\.ts$/],
   ['contract', /^src\/api\/contract\/[a-z-]+\.ts$/],
-  ['door', /^src\/api\/door\.ts$/],
+  // What every face needs that speaks HTTP: who may come in, and which status an error has.
+  ['door', /^src\/api\/(door|errors)\.ts$/],
   ['api', /^src\/api\/(endpoints\/)?[a-z-]+\.ts$/],
   ['git', /^src\/git\/[a-z-]+\.ts$/],
   ['cli', /^src\/cli\/(commands\/)?[a-z-]+\.ts$/],
@@ -74,8 +75,13 @@ const PACKAGES: readonly (readonly [RegExp, RegExp])[] = [
 const WORDS: readonly { readonly rule: string; readonly word: RegExp; readonly only: RegExp }[] = [
   {
     rule: 'only core/environment/ and core/one-off/advance.ts change what runs',
-    word: /\bruntime\s*\.\s*(ensure|start|stop|remove|removeNetwork|removeImage)\(/,
+    word: /\bruntime\s*\.\s*(ensure|start|stop|remove|removeNetwork)\(/,
     only: /^src\/(core\/(environment\/|one-off\/advance\.ts)|drivers\/)/,
+  },
+  {
+    rule: 'only retention, and what takes a removed app away, remove images',
+    word: /\bruntime\s*\.\s*removeImage\(/,
+    only: /^src\/(core\/(environment\/tidy|app\/forget)\.ts|drivers\/)/,
   },
   { rule: 'only core/route/reconciler.ts tells the edge what to serve', word: /\bedge\s*\.\s*serve\(/, only: /^src\/(core\/route\/reconciler\.ts|drivers\/)/ },
   {
