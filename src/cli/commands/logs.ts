@@ -77,6 +77,6 @@ async function runOnce(
     if (!terminal.json) stream.write(`${plainText(line.text, stream.isTTY)}\n`)
   }
   const end = await terminal.client.call(endpoints.readOneOff, { params: { id } })
-  terminal.show(end, () => '')
+  if (terminal.json) terminal.show(end, () => '')
   if (end.status !== 'succeeded') throw new CliError(`${id} ${end.status}: ${end.message}`, EXIT.failed)
 }

@@ -1,6 +1,7 @@
 // The steps that make, start, stop and remove instances. Each is idempotent: intent first, then the effect, then a look at the world.
 
 import { backoffMs } from '../../lib/backoff.ts'
+import { codeOf } from '../../lib/errors.ts'
 import type { Tx } from '../../store/types.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
@@ -10,6 +11,7 @@ import type { Release } from '../release/release.ts'
 import { environmentOf } from '../secret/environment.ts'
 import { type ActionInput, intent, locate, type Outcome, route } from './action.ts'
 import { instanceName } from './journal.ts'
+import { moveSubnet } from './subnet.ts'
 
 /** update: the record with an address of its own, then the container, not started. */
 export async function update(input: ActionInput): Promise<Outcome> {
@@ -24,7 +26,12 @@ export async function update(input: ActionInput): Promise<Outcome> {
     if (!existing) await addInstance(tx, input, { name, release, confirmedGeneration: senses.confirmedGeneration })
   })
   const instance = existing ?? (await context.store.read.instances.get(EVERYTHING, name))
-  await context.runtime.ensure(await specOf(input, instance, { release, key: record.key, keepAlive: false }))
+  try {
+    await context.runtime.ensure(await specOf(input, instance, { release, key: record.key, keepAlive: false }))
+  } catch (error) {
+    if (codeOf(error) !== 'runtime.subnet_taken' || !(await moveSubnet(context, snapshot))) throw error
+    return { kind: 'waiting', for: 'addresses nobody else has', afterMs: 0 }
+  }
   return { kind: 'passed' }
 }
 

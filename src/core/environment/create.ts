@@ -7,6 +7,7 @@ import type { Context } from '../context.ts'
 import { claimDomain } from '../route/domain.ts'
 import type { HostName, PathPrefix } from '../route/route.ts'
 import type { Environment } from './environment.ts'
+import { freeSubnet } from './subnet.ts'
 
 interface NewEnvironment {
   readonly app: App
@@ -61,14 +62,6 @@ export async function newEnvironment(tx: Tx, input: NewEnvironment): Promise<Env
   })
   const host = (name === PRODUCTION ? `${app.name}.${input.appsDomain}` : `${app.name}-${name}.${input.appsDomain}`) as HostName
   return claimDomain(tx, { environment, host, path: '/' as PathPrefix, kind: 'generated', actor, now })
-}
-
-/** The smallest index that no environment has. */
-async function freeSubnet(tx: Tx): Promise<number> {
-  const taken = new Set((await tx.environments.list({ projectId: null }, { where: { goneAt: null } })).map((environment) => environment.subnet))
-  let index = 0
-  while (taken.has(index)) index += 1
-  return index
 }
 
 /** The environment of that name. Throws NotFoundError `environment.not_found`. */
