@@ -129,20 +129,27 @@ function isFree(port: number): Promise<boolean> {
   })
 }
 
-/** A /16 of 10.0.0.0/8 that no route of this machine meets. */
+/** A /16 of 10.0.0.0/8 that no route of this machine meets, other engines' networks among them. */
 async function freeRange(): Promise<string> {
-  const { stdout } = await run('ip', ['-4', 'route', 'show', 'table', 'all'], { anyStatus: true }).catch(() => ({ stdout: '' }))
-  const routes = [...stdout.matchAll(/(?:^|\s)(\d+\.\d+\.\d+\.\d+)(?:\/(\d+))?\s/gm)].flatMap((match): Range[] => {
-    try {
-      return [parseRange(`${match[1]}/${match[2] ?? '32'}`)]
-    } catch {
-      return []
-    }
-  })
+  const routes = routesOf(await readFile('/proc/net/route', 'utf8').catch(() => ''))
   for (let second = 210; second > 128; second--) {
     const range = `10.${second}.0.0/16`
     if (!routes.some((route) => overlaps(route, parseRange(range)))) return range
   }
-  say('· every range from 10.129.0.0/16 to 10.210.0.0/16 meets a route of this machine; set instanceRange yourself')
-  return '10.210.0.0/16'
+  throw new SetupError(
+    'every range from 10.129.0.0/16 to 10.210.0.0/16 meets a route of this machine; put an instanceRange of your own into the settings file.',
+  )
+}
+
+/** The kernel's table (proc(5)): destination and mask are hexadecimal, least significant byte first. The default route meets nothing. */
+function routesOf(table: string): Range[] {
+  return table
+    .split('\n')
+    .slice(1)
+    .flatMap((line): Range[] => {
+      const [, destination = '', , , , , , mask = ''] = line.trim().split(/\s+/)
+      if (destination.length !== 8 || mask === '00000000') return []
+      const bytes = (hex: string): number => Buffer.from(hex, 'hex').readUInt32LE()
+      return [{ first: bytes(destination), prefix: bytes(mask).toString(2).replaceAll('0', '').length }]
+    })
 }
