@@ -7,7 +7,7 @@ import { writeAtomic } from '../../src/lib/files.ts'
 import { overlaps, parseRange, type Range } from '../../src/lib/ipv4.ts'
 import { run } from '../../src/lib/run.ts'
 import { Settings } from '../../src/settings.ts'
-import { type Places, SetupError, say } from './places.ts'
+import { type Places, SetupError } from './places.ts'
 
 /** What was said on bin/up's command line. */
 export interface Asked {
