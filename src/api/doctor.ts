@@ -17,10 +17,7 @@ export async function examine(handling: Handling): Promise<Check[]> {
 async function engine(handling: Handling): Promise<Check[]> {
   try {
     const info = await handling.runtime.info()
-    return [
-      { area: 'engine', name: 'answers', ok: true, sentence: `${info.name} ${info.version}` },
-      ...info.checks.map((check) => ({ area: 'engine', ...check })),
-    ]
+    return info.checks.map((check) => ({ area: 'engine', ...check }))
   } catch (error) {
     return [{ area: 'engine', name: 'answers', ok: false, sentence: `${messageOf(error)} Start it ("systemctl start docker", or bin/up).` }]
   }

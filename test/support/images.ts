@@ -8,7 +8,9 @@ import { tarStream } from '../../src/lib/tar.ts'
 /** Programs that test images run instead of a good app. */
 const PROGRAMS = {
   /** examples/image-hello: answers 200, ends at SIGTERM. */
-  hello: null,
+  hello: new URL('../../examples/image-hello/server.js', import.meta.url),
+  /** An answer of every kind; see there. */
+  all: new URL('apps/all.js', import.meta.url),
   /** Answers 503 to everything. */
   unhealthy: "require('http').createServer((q, r) => { r.writeHead(503); r.end('no') }).listen(process.env.PORT || 8080)",
   /** Ends at once. */
@@ -17,6 +19,14 @@ const PROGRAMS = {
   stubborn: "process.on('SIGTERM', () => {}); require('http').createServer((q, r) => r.end('hi')).listen(process.env.PORT || 8080)",
   /** Answers after a while: `/?ms=500`. */
   slow: "const s = require('http').createServer((q, r) => setTimeout(() => r.end('slow'), Number(new URL(q.url, 'http://x').searchParams.get('ms') || 0))).listen(process.env.PORT || 8080); process.on('SIGTERM', () => { s.close(() => process.exit(0)); s.closeIdleConnections() })",
+  /** Listens on another port than it was told. */
+  elsewhere: "require('http').createServer((q, r) => r.end('here')).listen(9999)",
+  /** Listens where nobody outside reaches it. */
+  loopback: "require('http').createServer((q, r) => r.end('here')).listen(process.env.PORT || 8080, '127.0.0.1')",
+  /** Needs more memory than any limit. */
+  greedy: "console.log('filling'); const all = []; setInterval(() => all.push(Buffer.alloc(5e7, 1)), 10)",
+  /** HTTP/2 without TLS: says its version, echoes what is posted to /echo. */
+  h2c: "const s = require('http2').createServer((q, r) => q.url === '/echo' ? q.pipe(r) : r.end(process.env.VERSION)).listen(process.env.PORT || 8080); const open = new Set(); s.on('session', (x) => { open.add(x); x.on('close', () => open.delete(x)) }); process.on('SIGTERM', () => { s.close(() => process.exit(0)); for (const x of open) x.close() })",
 } as const
 
 export type TestImage = keyof typeof PROGRAMS
@@ -27,7 +37,8 @@ export type TestImage = keyof typeof PROGRAMS
  */
 export async function testImage(boxes: Boxes, name: TestImage, version = '1'): Promise<string> {
   const base = await new Bases({ boxes, registry: null, log: silentLog }).image('node')
-  const program = PROGRAMS[name] ?? (await readFile(new URL('../../examples/image-hello/server.js', import.meta.url), 'utf8'))
+  const source = PROGRAMS[name]
+  const program = source instanceof URL ? await readFile(source, 'utf8') : source
   const hash = createHash('sha256').update(`${base}\n${version}\n${program}`).digest('hex').slice(0, 16)
   const tag = `lockgate-test/${name}:${hash}`
   if (await boxes.findImage(tag)) return tag

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { z } from 'zod'
 import type { AnswerOf, Endpoint, InputOf } from '../../src/api/contract/endpoint.ts'
 import { endpoints } from '../../src/api/contract/endpoints.ts'
-import type { Deployment, DeploymentLive } from '../../src/api/contract/resources.ts'
+import type { Deployment, DeploymentLive, Environment } from '../../src/api/contract/resources.ts'
 import { connectTo } from '../../src/cli/client.ts'
 import { docker } from '../../src/drivers/runtime/docker/index.ts'
 import type { Boxes, Runtime } from '../../src/drivers/runtime/types.ts'
@@ -18,6 +18,7 @@ import { wipe } from './engine.ts'
 import { freePort, type RunningHaproxy, startHaproxy } from './haproxy.ts'
 import { until } from './until.ts'
 
+export type EnvironmentView = z.output<typeof Environment>
 export type Live = z.output<typeof DeploymentLive>
 
 export interface Installation {
@@ -33,6 +34,10 @@ export interface Installation {
   /** Calls a verb, and gives how its deployment ended. */
   deploy(app: string, body: z.input<NonNullable<(typeof endpoints)['openDeployment']['body']>>, environment?: string): Promise<Live>
   ended(id: string): Promise<Live>
+  /** Creates an app, and gives its hostname. */
+  create(app: string): Promise<string>
+  /** What runs in an environment, as the server says. */
+  status(app: string, environment?: string): Promise<EnvironmentView>
   /** What the server has said so far. */
   log(): string
   pid(): number
@@ -51,6 +56,8 @@ export interface InstallationOptions {
   readonly range?: string
   /** Run what `npm run build` made instead of the sources: for benchmarks. */
   readonly built?: boolean
+  /** Something to do to its folder before the server starts; gives what undoes it. */
+  readonly prepare?: (directory: string) => Promise<() => Promise<void>>
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -59,6 +66,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export async function anInstallation(options: InstallationOptions = {}): Promise<Installation> {
   const directory = await mkdtemp(join(tmpdir(), 'lockgate-e2e-'))
   await writeFile(join(directory, 'owner'), String(process.pid))
+  const undo = (await options.prepare?.(directory)) ?? (async () => undefined)
   const edge = await startHaproxy()
   const port = await freePort()
   const settings = {
@@ -76,10 +84,11 @@ export async function anInstallation(options: InstallationOptions = {}): Promise
     await server.start({})
     const code = (await readFile(join(directory, 'data', 'sign-in-code'), 'utf8')).trim()
     const { secret } = await connectTo({ url: server.url, token: null }).call(endpoints.signIn, { body: { code } })
-    return await around({ directory, edge, server, token: secret })
+    return await around({ directory, edge, server, token: secret, undo })
   } catch (error) {
     await server.stop()
     await edge.stop()
+    await undo()
     throw new Error(`the server did not start: ${server.said}`, { cause: error })
   }
 }
@@ -89,10 +98,11 @@ interface Parts {
   readonly edge: RunningHaproxy
   readonly server: ServerProcess
   readonly token: string
+  readonly undo: () => Promise<void>
 }
 
 async function around(parts: Parts): Promise<Installation> {
-  const { directory, edge, server, token } = parts
+  const { directory, edge, server, token, undo } = parts
   const client = connectTo({ url: server.url, token })
   const { name, boxes, runtime } = await engineOf(join(directory, 'data'))
   const ended = async (id: string): Promise<Live> => {
@@ -112,6 +122,11 @@ async function around(parts: Parts): Promise<Installation> {
     apiUrl: server.url,
     call: (endpoint, input) => client.call(endpoint, input),
     ended,
+    create: async (app) => {
+      await client.call(endpoints.createApp, { body: { name: app as never } })
+      return `${app}.localhost`
+    },
+    status: (app, environment = 'production') => client.call(endpoints.readEnvironment, { params: { app, environment } as never }),
     deploy: async (app, body, environment = 'production') => {
       const { deployment } = await client.call(endpoints.openDeployment, { params: { app, environment } as never, body })
       if (!deployment) throw new Error('no deployment was opened')
@@ -127,6 +142,7 @@ async function around(parts: Parts): Promise<Installation> {
       await server.stop()
       await edge.stop()
       await wipe(name)
+      await undo()
       await rm(directory, { recursive: true, force: true })
     },
   }

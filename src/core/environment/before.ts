@@ -39,7 +39,9 @@ export async function releaseCommand(input: ActionInput): Promise<Outcome> {
   if (!active || !release?.runSpec.releaseCommand) return { kind: 'passed' }
   const command = release.runSpec.releaseCommand
   await intent(input, async (tx) => {
-    await openReleaseCommand(tx, { deployment: active, release, command, now: context.clock.now() })
+    // Every pass comes by here while the command runs: it is opened once.
+    const opened = await tx.oneOffs.list(EVERYTHING, { where: { deploymentId: active.id }, limit: 1 })
+    if (opened.length === 0) await openReleaseCommand(tx, { deployment: active, release, command, now: context.clock.now() })
   })
   const oneOff = (await context.store.read.oneOffs.list(EVERYTHING, { where: { deploymentId: active.id }, limit: 1 }))[0]
   if (!oneOff) return { kind: 'waiting', for: 'its release command', afterMs: 100 }

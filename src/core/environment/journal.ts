@@ -59,6 +59,11 @@ export async function settle(context: Pick<Context, 'store' | 'clock'>, snapshot
   if (passed.length === 0) return
   const now = context.clock.now()
   await context.store.transaction(async (tx) => {
-    for (const record of passed) await conclude(tx, record, { status: record.key.startsWith(prefix) ? 'done' : 'dropped', now })
+    for (const record of passed) await conclude(tx, record, { status: record.key.startsWith(prefix) ? 'done' : 'dropped', now, ...drained(record) })
   })
+}
+
+/** Nothing is planned any more for an instance whose requests were counted: the last of them has ended. */
+function drained(record: StepRecord): { readonly numbers?: StepNumbers } {
+  return record.kind === 'stop-traffic' && record.numbers.inFlight !== undefined ? { numbers: { inFlight: 0 } } : {}
 }
