@@ -8,8 +8,9 @@ import type { Prober } from '../instance/probe.ts'
 import type { RouteReconciler } from '../route/reconciler.ts'
 import { type Deployment, type DeploymentVerb, isDeploymentFinished } from './deployment.ts'
 import { inputsOf } from './open.ts'
-import { plan, type World } from './plan.ts'
+import { plan } from './plan.ts'
 import type { Plan, StepKind } from './step.ts'
+import type { World } from './world.ts'
 
 interface Sight {
   readonly observer: Pick<Observer, 'of'>

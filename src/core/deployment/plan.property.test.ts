@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Arm } from '../environment/environment.ts'
-import { type InstanceView, plan, type World } from './plan.ts'
+import { plan } from './plan.ts'
 import type { Step } from './step.ts'
+import type { InstanceView, World } from './world.ts'
 
 const arm = fc.constantFrom<Arm>('blue', 'green')
 
