@@ -4,7 +4,8 @@ import { createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { writeAtomic } from '../../src/lib/files.ts'
-import { overlaps, parseRange, type Range } from '../../src/lib/ipv4.ts'
+import { hostRoutes } from '../../src/lib/host-routes.ts'
+import { overlaps, parseRange } from '../../src/lib/ipv4.ts'
 import { run } from '../../src/lib/run.ts'
 import { Settings } from '../../src/settings.ts'
 import { type Places, SetupError } from './places.ts'
@@ -131,7 +132,7 @@ function isFree(port: number): Promise<boolean> {
 
 /** A /16 of 10.0.0.0/8 that no route of this machine meets, other engines' networks among them. */
 async function freeRange(): Promise<string> {
-  const routes = routesOf(await readFile('/proc/net/route', 'utf8').catch(() => ''))
+  const routes = (await hostRoutes()).filter((route) => route.prefix > 0)
   for (let second = 210; second > 128; second--) {
     const range = `10.${second}.0.0/16`
     if (!routes.some((route) => overlaps(route, parseRange(range)))) return range
@@ -139,17 +140,4 @@ async function freeRange(): Promise<string> {
   throw new SetupError(
     'every range from 10.129.0.0/16 to 10.210.0.0/16 meets a route of this machine; put an instanceRange of your own into the settings file.',
   )
-}
-
-/** The kernel's table (proc(5)): destination and mask are hexadecimal, least significant byte first. The default route meets nothing. */
-function routesOf(table: string): Range[] {
-  return table
-    .split('\n')
-    .slice(1)
-    .flatMap((line): Range[] => {
-      const [, destination = '', , , , , , mask = ''] = line.trim().split(/\s+/)
-      if (destination.length !== 8 || mask === '00000000') return []
-      const bytes = (hex: string): number => Buffer.from(hex, 'hex').readUInt32LE()
-      return [{ first: bytes(destination), prefix: bytes(mask).toString(2).replaceAll('0', '').length }]
-    })
 }

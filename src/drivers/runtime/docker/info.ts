@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises'
-import { networkInterfaces } from 'node:os'
 import { codeOf, messageOf } from '../../../lib/errors.ts'
-import { formatAddress, formatRange, overlaps, parseRange, type Range } from '../../../lib/ipv4.ts'
+import { hostRoutes } from '../../../lib/host-routes.ts'
+import { formatRange, overlaps, parseRange, type Range } from '../../../lib/ipv4.ts'
 import type { RuntimeInfo } from '../types.ts'
 import type { EngineClient } from './client.ts'
 import type { Networks } from './networks.ts'
@@ -44,9 +43,10 @@ async function bridgeCheck(client: EngineClient): Promise<Check> {
   const name = 'bridges'
   try {
     const bridge = await client.json(Network, { path: '/networks/bridge' })
-    const gateway = bridge.IPAM?.Config?.[0]?.Gateway
-    const ours = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map((address) => address.address) ?? [])
-    if (!gateway || ours.includes(gateway)) return { name, ok: true, sentence: 'The host reaches the networks of the engine' }
+    const { Gateway: gateway, Subnet: subnet } = bridge.IPAM?.Config?.[0] ?? {}
+    // Not the list of interfaces: a bridge without a container is down, and is left out there.
+    const routes = (await hostRoutes()).map(formatRange)
+    if (!subnet || routes.includes(formatRange(parseRange(subnet)))) return { name, ok: true, sentence: 'The host reaches the networks of the engine' }
     return {
       name,
       ok: false,
@@ -70,26 +70,4 @@ export function rangeCheck(wanted: Range, routes: readonly Range[], ours: readon
       sentence: `The instance range ${formatRange(wanted)} clashes with the route ${formatRange(clash)} of this host: choose another range`,
     }
   return { name, ok: true, sentence: `The instance range ${formatRange(wanted)} is free on this host` }
-}
-
-/** IPv4 routes of the host, from /proc/net/route (little-endian hex). */
-async function hostRoutes(): Promise<Range[]> {
-  const text = await readFile('/proc/net/route', 'utf8').catch(() => '')
-  return parseRoutes(text)
-}
-
-/** The destinations in the text of `/proc/net/route` (hexadecimal, little endian). */
-export function parseRoutes(text: string): Range[] {
-  const routes: Range[] = []
-  for (const line of text.split('\n').slice(1)) {
-    const [, destination, , , , , , mask] = line.split('\t')
-    if (!destination || !mask) continue
-    const prefix = [...littleEndian(mask).toString(2)].filter((bit) => bit === '1').length
-    routes.push(parseRange(`${formatAddress(littleEndian(destination))}/${prefix}`))
-  }
-  return routes
-}
-
-function littleEndian(hex: string): number {
-  return Buffer.from(hex, 'hex').readUInt32LE()
 }
