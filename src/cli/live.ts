@@ -130,7 +130,9 @@ function screenLines(live: LiveView, how: { readonly since: number; readonly spi
   const planned = live.planned
     .slice(open)
     .map((name) => paint('dim', `· ${name.replace(/ lockgate-\S+-(\d+)-(\d+)$/, ' web.$2 (set $1)').replace('-traffic', ' traffic')}`))
-  const foot = deployment.blocked === null ? [] : [paint('dim', `  ${safe(deployment.blocked)}`)]
+  // A step that waits says so on its own line.
+  const isSaid = live.steps.some((step) => step.status === 'intended' && step.waiting !== null)
+  const foot = deployment.blocked === null || isSaid ? [] : [paint('dim', `  ${safe(deployment.blocked)}`)]
   const room = Math.max(6, how.rows - 3)
   const body = [...done, ...planned]
   // Where it does not fit, what is at work stays in sight: the oldest steps scroll out above it.
