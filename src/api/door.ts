@@ -17,10 +17,24 @@ export interface Passed {
   readonly environment: Environment | null
 }
 
-/** The one door: every request passes here before its handler, and nothing else lets anybody in. */
-export async function passDoor(context: Pick<Context, 'store' | 'clock'>, endpoint: Endpoint, request: FastifyRequest): Promise<Passed> {
-  if (endpoint.permission === 'public') return { actor: { ...PLATFORM, name: 'nobody', role: 'viewer' }, app: null, environment: null }
+const NOBODY: Actor = { ...PLATFORM, name: 'nobody', role: 'viewer' }
+
+/** Who asks, known before anything of the request is read: a stranger learns nothing of a route, not even what it takes. */
+export async function recognise(context: Pick<Context, 'store' | 'clock'>, endpoint: Endpoint, request: FastifyRequest): Promise<Actor> {
+  if (endpoint.permission === 'public') return NOBODY
   const actor = await authenticate(context, bearerOf(request))
+  mustBeAllowed(actor, endpoint.permission)
+  return actor
+}
+
+/** What the asker's request is about, and whether it is allowed there: every request passes here before its handler. */
+export async function passDoor(
+  context: Pick<Context, 'store'>,
+  endpoint: Endpoint,
+  asked: { readonly actor: Actor; readonly request: FastifyRequest },
+): Promise<Passed> {
+  const { actor, request } = asked
+  if (endpoint.permission === 'public') return { actor, app: null, environment: null }
   const params = request.params as Partial<Record<string, string>>
   const { read } = context.store
   const scope = { projectId: actor.projectId }

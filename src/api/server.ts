@@ -2,6 +2,7 @@ import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { Actor } from '../core/actor/actor.ts'
 import { PERMISSIONS } from '../core/actor/may.ts'
 import { InvalidError, PlatformError, UnavailableError } from '../lib/errors.ts'
 import { randomWord } from '../lib/ids.ts'
@@ -9,7 +10,7 @@ import type { Log } from '../lib/log.ts'
 import type { Call, Handling } from './call.ts'
 import type { Endpoint } from './contract/endpoint.ts'
 import { type EndpointName, endpoints } from './contract/endpoints.ts'
-import { passDoor } from './door.ts'
+import { passDoor, recognise } from './door.ts'
 import { handlers } from './endpoints/index.ts'
 import { problemOf } from './errors.ts'
 import { type LiveMessage, sendLive } from './live.ts'
@@ -28,6 +29,8 @@ export async function makeServer(handling: Handling, extras: readonly Extra[]): 
     requestTimeout: 0,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 500 },
+    // Paths that are no paths are refused before there is a route; they get the same kind of answer.
+    frameworkErrors: (error, request, reply) => void sendProblem({ error, request, reply: reply.header('x-request-id', request.id) }, handling.log),
   })
   const stopping = new AbortController()
   server.setValidatorCompiler(validatorCompiler)
@@ -85,6 +88,7 @@ export function assertGuarded(name: string, endpoint: { readonly permission?: st
 function route(api: FastifyInstance, routing: Routing): void {
   const { name, endpoint } = routing
   assertGuarded(name, endpoint)
+  const actors = new WeakMap<FastifyRequest, Actor>()
   api.route({
     method: endpoint.method,
     url: endpoint.path,
@@ -99,13 +103,27 @@ function route(api: FastifyInstance, routing: Routing): void {
       ...(endpoint.stream ? {} : { response: { 200: endpoint.response } }),
     },
     ...(name === 'signIn' ? { config: { rateLimit: { max: SIGN_IN_TRIES_PER_MINUTE, timeWindow: '1 minute' } } } : {}),
-    handler: (request, reply) => handle(request, reply, routing),
+    onRequest: async (request) => {
+      actors.set(request, await recognise(routing.handling, endpoint, request))
+    },
+    handler: async (request, reply) => {
+      const actor = actors.get(request)
+      if (!actor) throw new Error(`nobody was recognised at ${name}`)
+      return handle({ request, reply, actor }, routing)
+    },
   })
 }
 
-async function handle(request: FastifyRequest, reply: FastifyReply, routing: Routing): Promise<unknown> {
+interface Asked {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly actor: Actor
+}
+
+async function handle(asked: Asked, routing: Routing): Promise<unknown> {
+  const { request, reply } = asked
   const { endpoint, handling, name } = routing
-  const passed = await passDoor(handling, endpoint, request)
+  const passed = await passDoor(handling, endpoint, asked)
   const stop = new AbortController()
   routing.stopping.addEventListener('abort', () => stop.abort(), { once: true })
   const call: Call = {
@@ -138,7 +156,8 @@ function sendProblem(failed: { readonly error: unknown; readonly request: Fastif
   const expected = expectedOf(error)
   const problem = problemOf(expected, request.id)
   if (!(expected instanceof PlatformError)) log.error('request failed', { requestId: request.id, method: request.method, url: request.url, error })
-  if (expected instanceof UnavailableError) reply.header('retry-after', '2')
+  // The limit of tries has said already how long it is.
+  if (expected instanceof UnavailableError && !reply.hasHeader('retry-after')) reply.header('retry-after', '2')
   if (problem.status === 401) reply.header('www-authenticate', 'Basic realm="Lockgate", charset="UTF-8"')
   return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
 }

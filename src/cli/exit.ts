@@ -1,3 +1,4 @@
+import { plainText } from '../lib/control-bytes.ts'
 import { messageOf } from '../lib/errors.ts'
 import { ApiProblem, ServerUnreachable } from './client.ts'
 
@@ -51,7 +52,8 @@ export function exitOf(error: unknown): Exit {
 
 /** What is written to standard error; with --json the problem document itself. */
 export function complaintOf(error: unknown, json: boolean): string {
-  if (!json) return error instanceof ApiProblem ? `${error.message}  [${error.problem.code}]` : messageOf(error)
+  if (!json) return plainText(error instanceof ApiProblem ? `${error.message}  [${error.problem.code}]` : messageOf(error))
+  if (error instanceof CliError && error.message === '') return ''
   const problem =
     error instanceof ApiProblem ? error.problem : { type: 'about:blank', title: 'Client error', status: 0, detail: messageOf(error), code: 'client.error' }
   return JSON.stringify(problem)

@@ -43,3 +43,13 @@ test('a refusal says who may not do what, where, and what helps', () => {
     }),
   )
 })
+
+test('a token of one project may not do what concerns all of them', () => {
+  const admin: Actor = { ...holder('admin'), projectId: 'p-1' }
+
+  expect(may(admin, 'project.manage')).toBe(false)
+  expect(may(admin, 'token.manage')).toBe(true)
+  expect(() => mustBeAllowed(admin, 'project.manage')).toThrow(
+    expect.objectContaining({ code: 'actor.may_not', message: expect.stringContaining('one project') }),
+  )
+})

@@ -41,8 +41,12 @@ const LEAST_ROLE = {
 /** What moves production needs this role at least. */
 const PRODUCTION_ROLE: Partial<Record<Permission, Role>> = { 'environment.operate': 'releaser', 'config.write': 'releaser', 'source.push': 'releaser' }
 
+/** What concerns all projects at once: not for a token of one. */
+const WHOLE_INSTALLATION: readonly Permission[] = ['project.manage']
+
 /** Whether the actor may; with an environment also whether there. Deny by default. */
 export function may(actor: Actor, permission: Permission, environment?: Pick<Environment, 'name'>): boolean {
+  if (actor.projectId !== null && WHOLE_INSTALLATION.includes(permission)) return false
   const least = (environment?.name === PRODUCTION ? PRODUCTION_ROLE[permission] : undefined) ?? LEAST_ROLE[permission]
   return ROLES.indexOf(actor.role) >= ROLES.indexOf(least)
 }
@@ -50,6 +54,11 @@ export function may(actor: Actor, permission: Permission, environment?: Pick<Env
 /** Throws ForbiddenError `actor.may_not` unless the actor may. */
 export function mustBeAllowed(actor: Actor, permission: Permission, environment?: Pick<Environment, 'name'>): void {
   if (may(actor, permission, environment)) return
+  if (actor.projectId !== null && WHOLE_INSTALLATION.includes(permission))
+    throw new ForbiddenError(
+      'actor.may_not',
+      `${actor.name} is a token of one project and may not ${PERMISSIONS[permission]}. A token of the whole installation may.`,
+    )
   const where = environment ? ` in ${environment.name}` : ''
   throw new ForbiddenError(
     'actor.may_not',
