@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Range } from '../lib/ipv4.ts'
 import type { Log } from '../lib/log.ts'
 import type { Store } from '../store/types.ts'
+import type { ObservedInstance } from './instance/instance.ts'
 import type { Sealer } from './secret/secret.ts'
 
 /** What verbs and loops work with; the composition root makes it. Each takes only the part it needs. */
@@ -15,7 +16,7 @@ export interface Context {
   readonly edge: Edge
   readonly sealer: Sealer
   /** Keeps what instances print; asked before a container is removed. */
-  readonly logs: { finished(name: string): Promise<void> }
+  readonly logs: { finished(observed: ObservedInstance): Promise<void> }
   readonly settings: CoreSettings
 }
 

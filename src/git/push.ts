@@ -164,7 +164,7 @@ export class PushReceiver {
     stop.abort()
     await printing
     if (build.status === 'succeeded') return null
-    print(`build ${id} ${build.status}: ${build.message.split('\n')[0] ?? ''}`)
+    print(plainText(`build ${id} ${build.status}: ${build.message.split('\n')[0] ?? ''}`))
     return oneLine(build.status === 'failed' ? `build failed: ${build.message}` : `build ${build.status}: ${build.message}`)
   }
 

@@ -184,7 +184,8 @@ export async function remove(input: ActionInput): Promise<Outcome> {
   const { context, snapshot, step } = input
   const name = instanceName(snapshot, context.store.installation, step)
   await intent(input)
-  await context.logs.finished(name)
+  const observed = snapshot.observed.get(name)
+  if (observed) await context.logs.finished(observed)
   await context.runtime.remove(name)
   const wanted = snapshot.release !== null && step.set === snapshot.wish.set && step.ordinal < snapshot.wish.count
   await context.store.transaction(async (tx) => {

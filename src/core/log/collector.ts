@@ -28,15 +28,7 @@ export class LogCollector {
 
   /** Starts to follow what runs and is not followed yet. */
   observe(all: readonly ObservedInstance[]): void {
-    for (const observed of all) {
-      if (observed.state === 'created' || this.#following.has(observed.name)) continue
-      const stop = new AbortController()
-      const ended = this.#follow(observed, stop.signal).catch((error: unknown) => {
-        this.#context.log.warn('log of an instance ended', { name: observed.name, error: messageOf(error) })
-      })
-      this.#following.set(observed.name, { stop, ended })
-      void ended.then(() => this.#again(observed))
-    }
+    for (const observed of all) this.#start(observed)
     const present = new Set(all.map((observed) => observed.name))
     for (const [name, following] of this.#following) {
       if (present.has(name)) continue
@@ -45,9 +37,10 @@ export class LogCollector {
     }
   }
 
-  /** Resolves when all that a stopped instance said is kept, or after 2 s. */
-  async finished(name: string): Promise<void> {
-    const following = this.#following.get(name)
+  /** Resolves when all that it said until it stopped is kept, or after 2 s; also of one that came and went between two listings. */
+  async finished(observed: ObservedInstance): Promise<void> {
+    this.#start(observed)
+    const following = this.#following.get(observed.name)
     if (following) await Promise.race([following.ended, pause(2_000)])
     await this.#book.flush()
   }
@@ -55,6 +48,16 @@ export class LogCollector {
   async close(): Promise<void> {
     for (const following of this.#following.values()) following.stop.abort()
     await this.#book.flush()
+  }
+
+  #start(observed: ObservedInstance): void {
+    if (observed.state === 'created' || this.#following.has(observed.name)) return
+    const stop = new AbortController()
+    const ended = this.#follow(observed, stop.signal).catch((error: unknown) => {
+      this.#context.log.warn('log of an instance ended', { name: observed.name, error: messageOf(error) })
+    })
+    this.#following.set(observed.name, { stop, ended })
+    void ended.then(() => this.#again(observed))
   }
 
   /** A stream that ended is opened again at the next listing, when its container runs again. */

@@ -34,6 +34,8 @@ async function advance(context: Advancing, snapshot: Snapshot, oneOff: OneOff): 
   if (!observed) return begin(context, snapshot, oneOff)
   if (observed.state === 'created') return context.runtime.start(name)
   if (observed.state === 'exited') {
+    // Its output is kept before its end is written: who follows it stops at the end.
+    await context.logs.finished(observed)
     const exitCode = observed.exitCode ?? 1
     const message = observed.oomKilled ? 'it was killed because it used more memory than its limit' : `exit code ${exitCode}`
     await save(
@@ -96,7 +98,6 @@ async function clean(context: Advancing, snapshot: Snapshot, open: readonly OneO
   const needed = new Set(open.map((oneOff) => oneOffName(context.store.installation, oneOff)))
   for (const observed of snapshot.observed.values()) {
     if (observed.kind !== 'one-off' || observed.state !== 'exited' || needed.has(observed.name)) continue
-    await context.logs.finished(observed.name)
     await context.runtime.remove(observed.name)
   }
 }
