@@ -9,6 +9,9 @@ import { releaseName } from '../core/release/release.ts'
 import type { Handling } from './call.ts'
 import type * as resource from './contract/resources.ts'
 
+/** So many crashes in a row are a loop. */
+const CRASH_LOOP = 3
+
 type Status = z.input<typeof resource.Environment>
 type InstanceStatus = z.input<typeof resource.InstanceStatus>
 
@@ -53,7 +56,7 @@ export async function showEnvironment(handling: Handling, app: AppRecord, enviro
     id: environment.id,
     app: app.name,
     name: environment.name,
-    state: stateOf({ environment, active, instances, ready }),
+    state: stateOf({ environment, active, ready, isLooping: records.some((record) => record.crashes >= CRASH_LOOP) }),
     release: current && releaseName(current),
     origin: artifact?.origin ?? null,
     count: environment.wish.count,
@@ -72,17 +75,18 @@ export async function showEnvironment(handling: Handling, app: AppRecord, enviro
 interface StateFacts {
   readonly environment: EnvironmentRecord
   readonly active: Deployment | null
-  readonly instances: readonly InstanceStatus[]
   readonly ready: number
+  /** One crashed several times in a row, and has not stayed up since: also while it answers for a moment. */
+  readonly isLooping: boolean
 }
 
 function stateOf(facts: StateFacts): Status['state'] {
-  const { environment, active, instances, ready } = facts
+  const { environment, active, ready, isLooping } = facts
   if (environment.removedAt !== null) return 'removing'
   if (active) return active.wish.running ? 'deploying' : 'stopping'
   if (environment.wish.releaseId === null) return 'not deployed'
   if (!environment.wish.running) return 'stopped'
-  if (instances.some((instance) => instance.state === 'crash looping')) return 'crash looping'
+  if (isLooping) return 'crash looping'
   return ready >= environment.wish.count ? 'running' : 'degraded'
 }
 
@@ -111,10 +115,10 @@ function showInstance(handling: Handling, facts: InstanceFacts): InstanceStatus 
 }
 
 function instanceState(record: Instance, observed: ObservedInstance | undefined, probe: 'unknown' | 'ready' | 'not-ready'): InstanceStatus['state'] {
-  if (record.crashes >= 3 && probe !== 'ready') return 'crash looping'
+  if (record.crashes >= CRASH_LOOP && probe !== 'ready') return 'crash looping'
   if (!observed) return 'missing'
   if (observed.state === 'created') return 'created'
-  if (observed.state === 'restarting') return observed.restarts >= 3 ? 'crash looping' : 'restarting'
+  if (observed.state === 'restarting') return observed.restarts >= CRASH_LOOP ? 'crash looping' : 'restarting'
   if (observed.state === 'exited') return 'exited'
   if (record.traffic === 'out') return 'draining'
   if (probe === 'ready' || (probe === 'unknown' && record.proven && record.traffic === 'in')) return 'ready'

@@ -281,17 +281,19 @@ describe('after a deployment the wish is kept', () => {
 
     await until('its crash is counted', async () => ((await lockgate.status('crashes')).instances[0]?.restarts ?? 0) === 1, 2_000)
     await until('it is back', async () => (await lockgate.status('crashes')).state === 'running')
-    expect((await ask(port(), host)).headers['x-version']).toBe('good')
+    await until('it answers', async () => (await ask(port(), host)).headers['x-version'] === 'good', 2_000)
   })
 
   test('a crash loop is named, visitors are told, and the next release ends it', async () => {
     const host = await anApp('loops')
-    const set = await lockgate.call(endpoints.changeConfig, { ...here('loops'), body: { set: { LIVES_MS: '4000' } } })
+    const set = await lockgate.call(endpoints.changeConfig, { ...here('loops'), body: { set: { LIVES_MS: '3000' } } })
     expect((await lockgate.ended(set.deployment?.id ?? '')).deployment.status).toBe('succeeded')
 
     await until('it is named', async () => (await lockgate.status('loops')).state === 'crash looping', 30_000)
     const instance = (await lockgate.status('loops')).instances[0]
     expect(instance?.restarts).toBeGreaterThanOrEqual(3)
+    await until('it answers for a moment', async () => (await lockgate.status('loops')).ready === 1, 10_000)
+    expect((await lockgate.status('loops')).state).toBe('crash looping')
     await until('visitors are told', async () => (await ask(port(), host)).body.includes('crash looping'), 30_000)
     expect((await ask(port(), host)).headers['retry-after']).toBeDefined()
 

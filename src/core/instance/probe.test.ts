@@ -124,7 +124,7 @@ test('one that starts is not ready at its first bad answer; of one that served b
   expect(prober.result('i-1').state).toBe('unknown')
 })
 
-test('what was known of a process does not count for the next, and who is not watched is unknown', async () => {
+test('what was known of a process does not count for the next: that one is not ready until it answers', async () => {
   const port = await web((_request, response) => response.end())
   const prober = new Prober(NO_ENGINE, () => undefined)
   onTestFinished(() => prober.close())
@@ -135,8 +135,11 @@ test('what was known of a process does not count for the next, and who is not wa
   expect(prober.result('i-0').state).toBe('ready')
   prober.watch('e-2', [])
   expect(prober.result('i-0').state).toBe('ready')
+  prober.watch('e-1', [target(port, { rise: 1 }, { host: 'other.localhost' })])
+  expect(prober.result('i-0').state).toBe('ready')
   prober.watch('e-1', [target(port, { rise: 1 }, { startedAt: 2 })])
-  expect(prober.result('i-0').state).toBe('unknown')
+  expect(prober.result('i-0').state).toBe('not-ready')
   prober.watch('e-1', [])
-  expect(prober.result('i-0')).toEqual({ state: 'unknown', lastAnswer: null, failuresInARow: 0 })
+  expect(prober.result('i-0')).toEqual({ state: 'not-ready', lastAnswer: null, failuresInARow: 0 })
+  expect(prober.result('never-seen').state).toBe('unknown')
 })

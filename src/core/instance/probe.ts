@@ -22,6 +22,7 @@ export class Prober {
   readonly #runtime: Pick<Runtime, 'exec'>
   readonly #changed: (environmentId: string) => void
   readonly #watched = new Map<string, Watched>()
+  readonly #asked = new Set<string>()
 
   constructor(runtime: Pick<Runtime, 'exec'>, changed: (environmentId: string) => void) {
     this.#runtime = runtime
@@ -31,18 +32,30 @@ export class Prober {
   /** From now on asks exactly these instances of the environment. */
   watch(environmentId: string, targets: readonly ProbeTarget[]): void {
     const wanted = new Map(targets.map((target) => [target.name, target]))
-    for (const [name, watched] of this.#watched) {
+    for (const [name, watched] of [...this.#watched]) {
       if (watched.target.environmentId !== environmentId) continue
       const target = wanted.get(name)
-      if (target && isSame(target, watched.target)) wanted.delete(name)
-      else this.#drop(name)
+      if (target && isSame(target, watched.target)) {
+        wanted.delete(name)
+        continue
+      }
+      this.#drop(name)
+      // Only how it is asked has changed: what it answered last still counts.
+      if (!target || target.startedAt !== watched.target.startedAt) continue
+      wanted.delete(name)
+      this.#start(target, watched.state)
     }
-    for (const target of wanted.values()) this.#start(target)
+    for (const target of wanted.values()) this.#start(target, this.#unasked(target.name).state)
   }
 
   result(name: string): ProbeResult {
     const watched = this.#watched.get(name)
-    return watched ? { state: watched.state, lastAnswer: watched.lastAnswer, failuresInARow: watched.failures } : UNKNOWN
+    return watched ? { state: watched.state, lastAnswer: watched.lastAnswer, failuresInARow: watched.failures } : this.#unasked(name)
+  }
+
+  /** Nothing is known only of what was never asked since our own start: one that was, and is another process now, is not ready. */
+  #unasked(name: string): ProbeResult {
+    return this.#asked.has(name) ? { ...UNKNOWN, state: 'not-ready' } : UNKNOWN
   }
 
   close(): void {
@@ -54,8 +67,8 @@ export class Prober {
     this.#watched.delete(name)
   }
 
-  #start(target: ProbeTarget): void {
-    const watched: Watched = { target, stop: new AbortController(), state: 'unknown', lastAnswer: null, successes: 0, failures: 0 }
+  #start(target: ProbeTarget, state: ProbeState): void {
+    const watched: Watched = { target, stop: new AbortController(), state, lastAnswer: null, successes: 0, failures: 0 }
     this.#watched.set(target.name, watched)
     void this.#loop(watched)
   }
@@ -70,6 +83,7 @@ export class Prober {
       watched.successes = answer.ok ? watched.successes + 1 : 0
       watched.failures = answer.ok ? 0 : watched.failures + 1
       const state = nextState(watched)
+      if (state !== 'unknown') this.#asked.add(watched.target.name)
       if (state !== watched.state) {
         watched.state = state
         this.#changed(watched.target.environmentId)

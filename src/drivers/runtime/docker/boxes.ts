@@ -14,6 +14,7 @@ import { Listed } from './schema.ts'
 
 const TRANSFER_MS = 10 * 60_000
 const BOX = 'box'
+const OOM_NEWS_MS = 300
 
 /** Boxes for builds, in the same engine. */
 export function openBoxes(place: Place): Boxes {
@@ -164,7 +165,8 @@ async function endOf(place: Place, id: string): Promise<BoxEnd> {
   if (!ended) throw new UnavailableError('box.lost', 'The box was removed while it ran')
   const { State } = ended
   const startedAt = wallTime(State.StartedAt)
-  const oomKilled = State.OOMKilled || (State.ExitCode !== 0 && startedAt !== null && (await wasOutOfMemory(place.client, id, startedAt)))
+  const oomKilled =
+    State.OOMKilled || (State.ExitCode !== 0 && startedAt !== null && (await wasOutOfMemory(place.client, id, { sinceMs: startedAt, waitMs: OOM_NEWS_MS })))
   return { status: State.ExitCode, oomKilled }
 }
 

@@ -7,13 +7,14 @@ import { EngineEvent } from './schema.ts'
 
 /**
  * Whether the engine saw a memory kill in a container since a time: State.OOMKilled stays false when only a child was
- * killed. The engine remembers its last 256 events; one that is forgotten counts as none.
+ * killed. The engine remembers its last 256 events; one that is forgotten counts as none. `waitMs`: how long it is listened
+ * for news too, because the engine tells of a memory kill a moment after it tells of the end.
  */
-export async function wasOutOfMemory(client: EngineClient, id: string, sinceMs: number): Promise<boolean> {
+export async function wasOutOfMemory(client: EngineClient, id: string, when: { readonly sinceMs: number; readonly waitMs: number }): Promise<boolean> {
   const query = {
-    since: String(Math.floor(sinceMs / 1000)),
-    // Now, not later: the engine keeps the answer open until then.
-    until: (Date.now() / 1000).toFixed(3),
+    since: String(Math.floor(when.sinceMs / 1000)),
+    // The engine keeps the answer open until then.
+    until: ((Date.now() + when.waitMs) / 1000).toFixed(3),
     filters: JSON.stringify({ type: ['container'], container: [id], event: ['oom'] }),
   }
   const stop = AbortSignal.timeout(5_000)

@@ -85,12 +85,13 @@ export class Observer {
     const { State } = inspected
     const startedAt = wallTime(State.StartedAt)
     const ended = State.Status === 'exited' || State.Status === 'dead' || State.Status === 'restarting'
-    const oomKilled = State.OOMKilled || (ended && State.ExitCode !== 0 && startedAt !== null && (await this.#sawOom(inspected.Id, startedAt)))
+    const oomKilled = State.OOMKilled || (ended && State.ExitCode !== 0 && startedAt !== null && (await this.#sawOom(inspected, startedAt)))
     return { state: State.Status, exitCode: ended ? State.ExitCode : null, oomKilled, restarts: inspected.RestartCount, startedAt }
   }
 
-  #sawOom(id: string, startedAt: number): Promise<boolean> {
-    return wasOutOfMemory(this.#place.client, id, startedAt)
+  #sawOom({ Id, State }: Inspected, startedAt: number): Promise<boolean> {
+    const isNews = State.ExitCode === SIGKILLED && Date.now() - (wallTime(State.FinishedAt) ?? 0) < 2_000
+    return wasOutOfMemory(this.#place.client, Id, { sinceMs: startedAt, waitMs: isNews ? OOM_NEWS_MS : 0 })
   }
 
   #forget(listed: readonly Listed[]): void {
@@ -98,6 +99,10 @@ export class Observer {
     for (const id of this.#known.keys()) if (!present.has(id)) this.#known.delete(id)
   }
 }
+
+/** 128 + 9: what the kernel does where memory is short, and the engine after a grace. */
+const SIGKILLED = 137
+const OOM_NEWS_MS = 500
 
 const UNITS: Readonly<Record<string, number>> = { second: 1, minute: 60, hour: 3_600, day: 86_400, week: 604_800, month: 2_592_000, year: 31_536_000 }
 
