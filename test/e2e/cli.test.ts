@@ -91,6 +91,7 @@ test('what an app says cannot steer the terminal', async () => {
   )
 
   expect(pushed.status).toBe(1)
+  expect(ran.stdout, JSON.stringify(ran)).toContain('abcd')
   expect(others[1]?.stdout).toContain('abcd')
-  for (const said of [ran, ...others]) expect(said.all.includes('\u001b') || said.all.includes('\u0007'), JSON.stringify(said.all)).toBe(false)
+  for (const said of [ran, pushed, ...others]) expect(said.all.includes('\u001b') || said.all.includes('\u0007'), JSON.stringify(said.all)).toBe(false)
 })

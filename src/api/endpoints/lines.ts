@@ -21,8 +21,10 @@ export async function* linesUntil(handling: Pick<Handling, 'book'>, asked: Lines
   const stop = new AbortController()
   const leave = (): void => stop.abort()
   call.signal.addEventListener('abort', leave, { once: true })
-  const tail = call.lastEventId === null ? await handling.book.tail(key, asked.lines) : []
-  const from = call.lastEventId ?? (tail[0] ? tail[0].seq - 1 : ((await handling.book.tail(key, 1))[0]?.seq ?? 0))
+  // One look: between two of them a line could come that neither the old ones nor the new ones have.
+  const kept = await handling.book.tail(key, Math.max(asked.lines, 1))
+  const before = asked.lines === 0 ? (kept.at(-1)?.seq ?? 0) : (kept[0]?.seq ?? 1) - 1
+  const from = call.lastEventId ?? before
   let last = from
   if (asked.ended) void endWhen(asked.ended, { stop, settle: async () => (await handling.book.tail(key, 1))[0]?.seq ?? 0, sent: () => last })
   for await (const record of handling.book.follow(key, from, stop.signal)) {
