@@ -162,11 +162,17 @@ function sendProblem(failed: { readonly error: unknown; readonly request: Fastif
   return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
 }
 
+interface Fault {
+  readonly instancePath: string
+  readonly message?: string
+  readonly params?: { readonly issues?: readonly { readonly message?: string }[] }
+}
+
 interface HttpFault {
   readonly statusCode: number
   readonly code?: string
   readonly message: string
-  readonly validation?: readonly { readonly instancePath: string; readonly message?: string }[]
+  readonly validation?: readonly Fault[]
   readonly validationContext?: string
 }
 
@@ -176,7 +182,8 @@ function expectedOf(error: unknown): unknown {
   if (error.validation) {
     const problems = error.validation.map((one) => ({
       path: `${error.validationContext ?? ''}${one.instancePath.replaceAll('/', '.')}`,
-      message: one.message ?? 'is not valid',
+      // Of a wrong key in a record the rule that it breaks says more than that it is wrong.
+      message: one.params?.issues?.[0]?.message ?? one.message ?? 'is not valid',
     }))
     return new InvalidError('request.invalid', problems.map((one) => `${one.path}: ${one.message}`).join('\n'), { details: { problems } })
   }

@@ -1,3 +1,4 @@
+import { EVERYTHING } from '../actor/actor.ts'
 import type { Manifest } from '../app/manifest.ts'
 import type { Context } from '../context.ts'
 import type { Environment } from '../environment/environment.ts'
@@ -39,8 +40,13 @@ export async function planAhead(context: Context, sight: Sight, ahead: Ahead): P
   if (!snapshot) return []
   const strategy =
     ahead.verb === 'deploy' && ahead.manifest.strategy && ahead.environment.strategySetBy !== 'operator' ? ahead.manifest.strategy : ahead.environment.strategy
-  // A number no set has yet: the deployment would get the next one.
-  const number = Math.max(0, snapshot.wish.set, ...snapshot.instances.map((instance) => instance.set)) + 1
+  const last = await context.store.read.deployments.list(EVERYTHING, {
+    where: { environmentId: ahead.environment.id },
+    orderBy: 'number',
+    descending: true,
+    limit: 1,
+  })
+  const number = (last[0]?.number ?? 0) + 1
   const inputs = inputsOf({ ...ahead.environment, strategy }, { verb: ahead.verb, request: { releaseId: ahead.releaseId, count: ahead.count }, number })
   const runs = inputs.wish.running && (inputs.wish.releaseId !== null || ahead.verb === 'deploy')
   const migrates = ahead.verb === 'deploy' && (ahead.manifest.release_command ?? snapshot.release?.runSpec.releaseCommand ?? null) !== null

@@ -43,8 +43,8 @@ async function addInstance(
   const { context, snapshot, step } = input
   const { environment } = snapshot
   const known = await tx.instances.list(EVERYTHING, { where: { environmentId: environment.id } })
-  // The record of an earlier instance of this name goes; its address waits its turn like any other.
-  if (known.some((instance) => instance.name === made.name)) await tx.instances.remove(made.name)
+  // The record of an earlier instance of this name goes, also that of a removed app of the same name.
+  await tx.instances.remove(made.name)
   await tx.instances.insert({
     name: made.name,
     projectId: environment.projectId,

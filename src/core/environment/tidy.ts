@@ -97,6 +97,7 @@ export async function forgetGone(
   await context.store.transaction(async (tx) => {
     const current = await tx.environments.get(EVERYTHING, environment.id)
     await tx.environments.save(current, { ...current, goneAt: now })
+    for (const instance of await tx.instances.list(EVERYTHING, { where: { environmentId: environment.id } })) await tx.instances.remove(instance.name)
     await tx.record({
       kind: 'environment.gone',
       actor: 'lockgate',
