@@ -1,11 +1,10 @@
 import { readdir, writeFile } from 'node:fs/promises'
-import { connect as connectH2 } from 'node:http2'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endpoints } from '../../src/api/contract/endpoints.ts'
 import { formatReport, startDisruption } from '../support/disruption/index.ts'
 import { KINDS } from '../support/disruption/types.ts'
-import { ask } from '../support/edge.ts'
+import { ask, echo } from '../support/edge.ts'
 import { holdingsOf } from '../support/engine.ts'
 import { testImage } from '../support/images.ts'
 import { anInstallation, type Installation, type Live, words } from '../support/installation.ts'
@@ -440,7 +439,7 @@ describe('every kind of traffic, while releases are replaced', () => {
     const asking = (async () => {
       while (going) {
         const body = Buffer.alloc(100_000, 'e')
-        const echoed = await echo(host, body).catch((error: Error) => {
+        const echoed = await echo({ port: port(), host }, body).catch((error: Error) => {
           failures.push(error.message)
           return null
         })
@@ -459,25 +458,6 @@ describe('every kind of traffic, while releases are replaced', () => {
     expect((await ask(port(), host)).body).toBe('two')
   })
 })
-
-/** Posts to /echo over HTTP/2 without TLS; how many bytes came back. */
-function echo(host: string, body: Buffer): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const session = connectH2(`http://127.0.0.1:${port()}`)
-    session.on('error', reject)
-    const stream = session.request({ ':path': '/echo', ':method': 'POST', ':authority': host })
-    let bytes = 0
-    stream.on('data', (chunk: Buffer) => {
-      bytes += chunk.length
-    })
-    stream.on('error', reject)
-    stream.on('end', () => {
-      session.close()
-      resolve(bytes)
-    })
-    stream.end(body)
-  })
-}
 
 describe('app remove', () => {
   test('leaves no container, network, route, image, cache, log or repository, whatever was on its way', async () => {

@@ -1,4 +1,5 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { connect as connectH2 } from 'node:http2'
 import type { Protocol } from '../../src/core/artifact/artifact.ts'
 import type { RouteTarget, RoutingTable, StatePage } from '../../src/core/route/route.ts'
 
@@ -83,4 +84,23 @@ export function aTable(generation: number, served: readonly Served[]): RoutingTa
 /** An app server as a target. */
 export function target(app: { readonly name: string; readonly port: number }, ready = true): RouteTarget {
   return { instance: app.name, address: '127.0.0.1', port: app.port, ready }
+}
+
+/** Posts to /echo over HTTP/2 without TLS; how many bytes came back. */
+export function echo(at: { readonly port: number; readonly host: string }, body: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const session = connectH2(`http://127.0.0.1:${at.port}`)
+    session.on('error', reject)
+    const stream = session.request({ ':path': '/echo', ':method': 'POST', ':authority': at.host })
+    let bytes = 0
+    stream.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+    })
+    stream.on('error', reject)
+    stream.on('end', () => {
+      session.close()
+      resolve(bytes)
+    })
+    stream.end(body)
+  })
 }
