@@ -58,6 +58,9 @@ export const Manifest = z
         kind: z.enum(['auto', 'makefile', 'node', 'static']).default('auto').describe('auto: decided by the files of the repository'),
         timeout: Duration.optional().describe('Ends a build that hangs; default 15m'),
         memory: Memory.optional().describe('Default 1GB'),
+        cpus: z.number().min(0.1).max(64).optional().describe('Cores; default 1'),
+        processes: z.int().min(16).max(32_768).optional().describe('Processes and threads at a time; default 512'),
+        disk: Memory.optional().describe('Files of the checkout and everything the build writes; default 4GB'),
         publish: z
           .string()
           .max(200)

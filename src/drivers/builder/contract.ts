@@ -36,6 +36,9 @@ export function aBuild(files: Readonly<Record<string, string>>, options: BuildOp
       tarStream(async (tar) => {
         for (const [name, text] of Object.entries(files)) tar.entry({ name, mode: 0o644 }, text)
       }),
+    trusted: true,
+    secrets: {},
+    step: () => undefined,
     limits: { ...DEFAULT_BUILD_LIMITS, ...options.limits },
     log: (line) => lines.push(line),
     signal: stop.signal,

@@ -16,8 +16,14 @@ export interface BuildRequest {
   /** A fresh tar stream of the checkout at each call. */
   tar(): NodeJS.ReadableStream
   readonly limits: BuildLimits
+  /** False for a change of somebody who may not see what trusted builds leave: no secret, a cache of its own. */
+  readonly trusted: boolean
+  /** For `RUN --mount=type=secret,id=…` of a Dockerfile, by id; never in an image, a log, or an argument. Empty when not trusted. */
+  readonly secrets: Readonly<Record<string, string>>
   /** One line of the log, without its line end. */
   readonly log: (line: string) => void
+  /** Told when a step begins and when it ends. */
+  readonly step: (step: BuildStep) => void
   readonly signal: AbortSignal
 }
 
@@ -26,6 +32,25 @@ export interface BuildLimits {
   readonly memoryMb: number
   readonly processes: number
   readonly seconds: number
+  /** Files of the build: checkout, what it makes, and the layers of a Dockerfile. */
+  readonly diskMb: number
+}
+
+/** One step of a build as it goes. Steps are numbered from 1 in the order they begin. */
+export interface BuildStep {
+  readonly number: number
+  readonly name: string
+  readonly state: 'running' | 'done' | 'failed'
+  /** Since it began. */
+  readonly ms: number
+  /** Nothing was run: an earlier build left the same. */
+  readonly cached: boolean
+}
+
+/** A JUnit file the tests of a build left (`<testsuites>` XML): at most 4 MiB each, 100 of them. */
+export interface TestFile {
+  readonly path: string
+  readonly text: string
 }
 
 export interface BuildResult {
@@ -35,6 +60,9 @@ export interface BuildResult {
   readonly chosen: string
   readonly runSpec: Pick<RunSpec, 'command'>
   readonly ports: readonly number[]
+  /** Where the repository itself names one (`release:` of a Procfile). */
+  readonly releaseCommand: readonly string[] | null
+  readonly tests: readonly TestFile[]
 }
 
 /**
@@ -42,6 +70,11 @@ export interface BuildResult {
  * that does not answer is UnavailableError. When the signal aborts everything of the build is ended within 10 s.
  */
 export interface Builder {
+  /**
+   * A short hash of everything beside the files that decides what `build` would make: plan, builder and runner images. The
+   * same tree with the same recipe need not be built again. Null: cannot be told (an image somebody may have moved).
+   */
+  recipe(request: BuildRequest): Promise<string | null>
   build(request: BuildRequest): Promise<BuildResult>
   /** Ends and removes whatever a build left: after a crash of the server, and after cancel. */
   clean(buildId: string): Promise<void>

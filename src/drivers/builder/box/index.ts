@@ -62,6 +62,7 @@ export const box: Driver<Builder, typeof Config, BoxNeeds> = {
 
 function openBuilder(yard: Yard): Builder {
   return {
+    recipe: async () => null,
     build: async (request) => {
       try {
         return await build(yard, request)
@@ -88,7 +89,7 @@ async function build(yard: Yard, request: BuildRequest): Promise<BuildResult> {
       : detected.kind === 'node'
         ? await nodeBuild(workshop, detected)
         : await staticBuild(workshop, detected)
-  return { ...made, chosen }
+  return { ...made, chosen, releaseCommand: null, tests: [] }
 }
 
 async function readBundle(path: string | null | undefined): Promise<string | null> {

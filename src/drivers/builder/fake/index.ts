@@ -27,7 +27,12 @@ export interface FakeNeeds {
 export const fake: Driver<Builder, typeof Config, FakeNeeds> = {
   name: 'fake',
   Config,
-  create: async (config, needs) => ({ build: (request) => build(config, needs, request), clean: async () => undefined, forget: async () => undefined }),
+  create: async (config, needs) => ({
+    recipe: async () => null,
+    build: (request) => build(config, needs, request),
+    clean: async () => undefined,
+    forget: async () => undefined,
+  }),
 }
 
 async function build(config: Config, needs: FakeNeeds, request: BuildRequest): Promise<BuildResult> {
@@ -41,7 +46,7 @@ async function build(config: Config, needs: FakeNeeds, request: BuildRequest): P
   if (wanted === 'fail') throw new BuildFailure('exit_code', 'The build exited with 1: the log says why')
   const { digest } = await needs.resolveImage(wanted === '' ? 'fake:good' : wanted)
   request.log('Done')
-  return { digest, chosen, runSpec: { command: null }, ports: [] }
+  return { digest, chosen, runSpec: { command: null }, ports: [], releaseCommand: null, tests: [] }
 }
 
 /** What a real builder would say; what nobody understands is good enough here. */

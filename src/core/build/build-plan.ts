@@ -1,0 +1,61 @@
+/** What is built by which means. */
+export type BuildKind = 'dockerfile' | 'makefile' | 'node' | 'python' | 'go' | 'php' | 'static'
+
+/** A base of Lockgate's own in a version, or an image somebody named in `lockgate.yaml` (by tag or digest, never replaced). */
+export type ImageChoice = { readonly base: 'base' | 'node' | 'python' | 'go' | 'php' | 'static'; readonly version: string | null } | { readonly image: string }
+
+/** One program of a build, run in the checkout; its environment is the box's and `env`. */
+export interface PlannedStep {
+  /** What the log and the live view call it: `npm ci`. */
+  readonly name: string
+  /** The program and its arguments; never a line for a shell. */
+  readonly run: readonly string[]
+  readonly phase: 'install' | 'build' | 'test'
+  readonly env?: Readonly<Record<string, string>>
+  /**
+   * What it makes depends on these files alone (and on the builder): the same inputs bring the outputs back from the cache
+   * without running it. Left out where a script of the app may look at anything.
+   */
+  readonly keeps?: { readonly inputs: readonly string[]; readonly outputs: readonly string[] }
+}
+
+/** What of the box becomes `/app` of the image. */
+export type Taken =
+  /** An archive the build left, e.g. `code.tar.gz`. */
+  | { readonly kind: 'archive'; readonly path: string }
+  /** A folder of the checkout after the build; '' is all of it. */
+  | { readonly kind: 'folder'; readonly path: string }
+
+interface Planned {
+  /** Sentences for people: what was found, what was chosen, and why. */
+  readonly why: readonly string[]
+}
+
+/** Steps in a builder image, then files on a runner image. */
+export interface StepsPlan extends Planned {
+  readonly kind: Exclude<BuildKind, 'dockerfile'>
+  /** null: nothing is run, the checkout's files are the app. */
+  readonly builder: ImageChoice | null
+  readonly steps: readonly PlannedStep[]
+  readonly taken: Taken
+  readonly runner: ImageChoice
+  /** What the image runs. */
+  readonly command: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Run once before traffic moves, where the repository says so (`release:` of a Procfile). */
+  readonly releaseCommand: readonly string[] | null
+}
+
+/** A Dockerfile of the checkout. */
+export interface DockerfilePlan extends Planned {
+  readonly kind: 'dockerfile'
+  /** Path of the file, and of the folder its `COPY` sees ('' is all of the checkout). */
+  readonly file: string
+  readonly context: string
+  /** The stage that is built; null: the last. */
+  readonly target: string | null
+  readonly args: Readonly<Record<string, string>>
+}
+
+/** How a checkout becomes an image: decided from its files alone, before anything of it is run. */
+export type BuildPlan = StepsPlan | DockerfilePlan
