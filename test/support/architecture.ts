@@ -20,8 +20,11 @@ const KINDS = [
   ['version', /^src\/version\.ts$/],
   ['supervisor', /^src\/supervisor\.ts$/],
   ['lib', /^src\/lib\/[a-z0-9-]+\.ts$/],
-  ['pure', /^src\/core\/(deployment\/(plan|world|strategies\/[a-z-]+)|route\/table|artifact\/retention|build\/detect|actor\/may|policy\/policy)\.ts$/],
-  ['noun', /^src\/core\/([a-z-]+)\/\1\.ts$|^src\/core\/(deployment\/step|app\/manifest|build\/(build-failure|limits))\.ts$/],
+  [
+    'pure',
+    /^src\/core\/(deployment\/(plan|world|strategies\/[a-z-]+)|route\/table|artifact\/retention|build\/(plan|dockerfile|junit|procfile|versions|languages\/[a-z-]+)|actor\/may|policy\/policy)\.ts$/,
+  ],
+  ['noun', /^src\/core\/([a-z-]+)\/\1\.ts$|^src\/core\/(deployment\/step|app\/manifest|build\/(build-failure|build-plan|limits))\.ts$/],
   ['port', /^src\/(drivers\/[a-z-]+\/types|store\/types|core\/build\/source)\.ts$/],
   ['verb', /^src\/core\/([a-z-]+\/[a-z-]+|context|loops)\.ts$/],
   ['driver shape', /^src\/drivers\/driver\.ts$/],

@@ -36,7 +36,7 @@ export type TestImage = keyof typeof PROGRAMS
  * `version` stands in VERSION and makes another image (`/` of hello says it).
  */
 export async function testImage(boxes: Boxes, name: TestImage, version = '1'): Promise<string> {
-  const base = await new Bases({ boxes, registry: null, log: silentLog }).image('node')
+  const base = await new Bases({ boxes, registry: null, log: silentLog }).image({ base: 'node', version: null })
   const source = PROGRAMS[name]
   const program = source instanceof URL ? await readFile(source, 'utf8') : source
   const hash = createHash('sha256').update(`${base}\n${version}\n${program}`).digest('hex').slice(0, 16)

@@ -75,7 +75,7 @@ async function releaseSeen(lockgate: Installation): Promise<string> {
 async function rawly(lockgate: Installation, folder: string): Promise<number> {
   const { boxes, runtime } = lockgate
   const bases = new Bases({ boxes, registry: null, log: silentLog })
-  const [builder, runner] = [await bases.image('node-build'), await bases.image('node')]
+  const [builder, runner] = [await bases.image({ base: 'node-build', version: null }), await bases.image({ base: 'node', version: null })]
   const name = `lockgate-bench-raw-${process.pid}`
   const limits = { cpus: 1, memoryMb: 1024, processes: 512 }
   const ca = '/etc/ssl/certs/ca-certificates.crt'

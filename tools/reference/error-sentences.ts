@@ -32,6 +32,7 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'build.not_understood': 'The files of the repository do not say how it is built. The message names what was looked for.',
   'build.out_of_memory': 'The build used more memory than it may. Set `build.memory` in `lockgate.yaml`.',
   'build.requested': 'The build was cancelled because somebody asked for it.',
+  'build.tests_failed': 'The tests of the repository failed, so nothing was made of it; the log of the build says which.',
   'build.timed_out': 'The build had not ended in its time. Set `build.timeout` in `lockgate.yaml`.',
   'build.too_many_processes': 'The build started more processes than it may; a runaway fork looks like this.',
   'builder.no_boxes': 'The builder `box` needs a runtime that gives it containers: use the runtime `docker`, or the builder `fake`.',

@@ -1,8 +1,29 @@
+import type { Manifest } from '../app/manifest.ts'
+
 /** What is built by which means. */
 export type BuildKind = 'dockerfile' | 'makefile' | 'node' | 'python' | 'go' | 'php' | 'static'
 
-/** A base of Lockgate's own in a version, or an image somebody named in `lockgate.yaml` (by tag or digest, never replaced). */
-export type ImageChoice = { readonly base: 'base' | 'node' | 'python' | 'go' | 'php' | 'static'; readonly version: string | null } | { readonly image: string }
+/** Lockgate's own images: what apps run on, and beside each language what its builds run in. */
+export const BASES = ['base', 'node', 'node-build', 'static'] as const
+export type BaseName = (typeof BASES)[number]
+
+/** A base of Lockgate's own; a version where it is of a language. */
+export interface BaseChoice {
+  readonly base: BaseName
+  readonly version: string | null
+}
+
+/** A base, or an image somebody named in `lockgate.yaml` (by tag or digest, never replaced). */
+export type ImageChoice = BaseChoice | { readonly image: string }
+
+/** What is known of a checkout before anything of it is run: its files, and the text of those that `filesToRead` names. */
+export interface Checkout {
+  /** Relative paths. */
+  readonly files: readonly string[]
+  /** null: larger than anybody reads. */
+  readonly texts: Readonly<Record<string, string | null>>
+  readonly manifest: Manifest
+}
 
 /** One program of a build, run in the checkout; its environment is the box's and `env`. */
 export interface PlannedStep {
@@ -39,8 +60,8 @@ export interface StepsPlan extends Planned {
   readonly steps: readonly PlannedStep[]
   readonly taken: Taken
   readonly runner: ImageChoice
-  /** What the image runs. */
-  readonly command: readonly string[]
+  /** What the image runs; null: what the runner image says. */
+  readonly command: readonly string[] | null
   readonly env: Readonly<Record<string, string>>
   /** Run once before traffic moves, where the repository says so (`release:` of a Procfile). */
   readonly releaseCommand: readonly string[] | null
@@ -59,3 +80,20 @@ export interface DockerfilePlan extends Planned {
 
 /** How a checkout becomes an image: decided from its files alone, before anything of it is run. */
 export type BuildPlan = StepsPlan | DockerfilePlan
+
+/** Why a checkout is not of a kind, as the end of a sentence: "there is no Makefile". */
+export interface NotThis {
+  readonly not: string
+  /** It looks like this kind and only lacks something: what a person whose repository is refused wants to read. */
+  readonly isNear: boolean
+}
+
+/** One way of building. Pure: a plan from files, or why there is none. */
+export interface Language {
+  readonly kind: BuildKind
+  /** How a person says it: `a Node app`. */
+  readonly called: string
+  /** Files whose text it wants. */
+  reads(files: readonly string[]): readonly string[]
+  plan(checkout: Checkout): BuildPlan | NotThis
+}

@@ -5,6 +5,7 @@ export type BuildCause =
   | 'requested'
   | 'newer_commit'
   | 'exit_code'
+  | 'tests_failed'
   | 'timed_out'
   | 'out_of_memory'
   | 'too_many_processes'

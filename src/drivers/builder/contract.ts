@@ -4,12 +4,13 @@ import type { Manifest } from '../../core/app/manifest.ts'
 import { DEFAULT_BUILD_LIMITS } from '../../core/build/limits.ts'
 import { randomWord } from '../../lib/ids.ts'
 import { tarStream } from '../../lib/tar.ts'
-import type { Builder, BuildLimits, BuildRequest } from './types.ts'
+import type { Builder, BuildLimits, BuildRequest, BuildStep } from './types.ts'
 
 /** A build of files given as texts, and what it logged. */
 export interface ABuild {
   readonly request: BuildRequest
   readonly lines: string[]
+  readonly steps: BuildStep[]
   readonly stop: AbortController
 }
 
@@ -22,6 +23,7 @@ export interface BuildOptions {
 /** A request for a checkout of these files. */
 export function aBuild(files: Readonly<Record<string, string>>, options: BuildOptions = {}): ABuild {
   const lines: string[] = []
+  const steps: BuildStep[] = []
   const stop = new AbortController()
   const request: BuildRequest = {
     buildId: `b-${randomWord(8)}`,
@@ -38,12 +40,12 @@ export function aBuild(files: Readonly<Record<string, string>>, options: BuildOp
       }),
     trusted: true,
     secrets: {},
-    step: () => undefined,
+    step: (step) => steps.push(step),
     limits: { ...DEFAULT_BUILD_LIMITS, ...options.limits },
     log: (line) => lines.push(line),
     signal: stop.signal,
   }
-  return { request, lines, stop }
+  return { request, lines, steps, stop }
 }
 
 /** Checkouts that a builder makes an image of, fails, and never ends. */

@@ -49,15 +49,15 @@ test('every base is there when it was asked for, and holds what it is for', asyn
 
   const says = async (image: string, ...command: string[]): Promise<string> => (await run('docker', ['run', '--rm', image, ...command])).stdout.trim()
 
-  expect(await says(await bases.image('base'), 'make', '--version')).toContain('GNU Make')
-  expect(await says(await bases.image('node'), 'node', '--version')).toEqual(process.version)
-  expect(await says(await bases.image('node-build'), 'git', '--version')).toContain('git version')
-  expect(await says(await bases.image('node-build'), 'npm', '--version')).toMatch(/^11\./)
-  expect(await boxes.findImage(await bases.image('static'))).toMatch(/^sha256:/)
+  expect(await says(await bases.image({ base: 'base', version: null }), 'make', '--version')).toContain('GNU Make')
+  expect(await says(await bases.image({ base: 'node', version: null }), 'node', '--version')).toEqual(process.version)
+  expect(await says(await bases.image({ base: 'node-build', version: null }), 'git', '--version')).toContain('git version')
+  expect(await says(await bases.image({ base: 'node-build', version: null }), 'npm', '--version')).toMatch(/^11\./)
+  expect(await boxes.findImage(await bases.image({ base: 'static', version: null }))).toMatch(/^sha256:/)
 })
 
 test('a base goes to a registry and comes back', async () => {
-  const tag = await new Bases({ boxes, registry: null, log: silentLog }).image('base')
+  const tag = await new Bases({ boxes, registry: null, log: silentLog }).image({ base: 'base', version: null })
   const remote = `127.0.0.1:${port}/lockgate/base:1`
   await boxes.tag(tag, remote)
   await boxes.push(remote)

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
+import type { BaseChoice, BaseName } from '../../../core/build/build-plan.ts'
 import { messageOf } from '../../../lib/errors.ts'
 import type { Log } from '../../../lib/log.ts'
 import { tarStream } from '../../../lib/tar.ts'
 import type { Boxes } from '../../runtime/types.ts'
 import { npmVersion, STATIC_SERVER, staticServerSource, withNodeFiles } from './node-files.ts'
-import { type BaseName, BUILD_PACKAGES, PACKAGES, type RecipeFacts, recipeTag } from './recipe.ts'
+import { BUILD_PACKAGES, PACKAGES, type RecipeFacts, recipeTag } from './recipe.ts'
 import { suiteOfHost, withRootfs } from './rootfs.ts'
 
 const REGISTRY_ANSWER_MS = 3_000
@@ -21,24 +22,29 @@ export interface BasesOptions {
 /** Lockgate's own base images: in the engine, from the registry, or made here once from the host's apt sources. */
 export class Bases {
   readonly #options: BasesOptions
-  readonly #underWay = new Map<BaseName, Promise<string>>()
+  readonly #underWay = new Map<string, Promise<string>>()
 
   constructor(options: BasesOptions) {
     this.#options = options
   }
 
   /** The image's tag; it is there when this resolves. `note` is told when it takes a while. Throws what `withRootfs` throws. */
-  image(name: BaseName, note: (line: string) => void = () => undefined): Promise<string> {
-    const known = this.#underWay.get(name)
+  async image(choice: BaseChoice, note: (line: string) => void = () => undefined): Promise<string> {
+    const tag = await this.tag(choice)
+    const known = this.#underWay.get(tag)
     if (known) return known
-    const work = this.#image(name, note).finally(() => this.#underWay.delete(name))
-    this.#underWay.set(name, work)
+    const work = this.#image(choice.base, tag, note).finally(() => this.#underWay.delete(tag))
+    this.#underWay.set(tag, work)
     return work
   }
 
-  async #image(name: BaseName, note: (line: string) => void): Promise<string> {
+  /** What `image` will give, without making it: equal recipes are equal tags. */
+  async tag({ base }: BaseChoice): Promise<string> {
+    return `lockgate/${base}:${recipeTag(base, await factsOfHost())}`
+  }
+
+  async #image(name: BaseName, tag: string, note: (line: string) => void): Promise<string> {
     const { boxes, registry, log } = this.#options
-    const tag = `lockgate/${name}:${recipeTag(name, await factsOfHost())}`
     if (await boxes.findImage(tag)) return tag
     note(`Making the base image lockgate/${name}: once on this machine, about 20 s`)
     const startedAt = performance.now()
@@ -61,7 +67,7 @@ export class Bases {
       await withRootfs(PACKAGES, (tar) => boxes.importImage(tar, { tag, command: ['sh'], labels, env: { LANG: 'C.UTF-8', PATH } }))
       return
     }
-    const below = await this.image(name === 'node' ? 'base' : 'node')
+    const below = await this.image({ base: name === 'node' ? 'base' : 'node', version: null })
     const box = `lockgate-bases-${name}-${createHash('sha256').update(`${tag}${process.pid}`).digest('hex').slice(0, 8)}`
     await boxes.create({ name: box, owner: OWNER, image: below, command: ['true'], limits: LIMITS, network: 'none' })
     try {

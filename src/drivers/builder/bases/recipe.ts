@@ -1,8 +1,5 @@
 import { createHash } from 'node:crypto'
-
-/** Lockgate's own bases. `node-build` is what builds run in, the others are what apps run on. */
-export const BASES = ['base', 'node', 'node-build', 'static'] as const
-export type BaseName = (typeof BASES)[number]
+import type { BaseName } from '../../../core/build/build-plan.ts'
 
 /** Nobody on any host has this number: a process that gets out of its container owns nothing. */
 export const APP_USER = 700_000
@@ -22,24 +19,12 @@ export const APPLETS: readonly string[] = (
   'xargs xxd xz xzcat yes zcat'
 ).split(' ')
 
-/**
- * What runs the steps of a build inside its box, one after another. Each argument is one step made of our own words only,
- * which is why it may be at spaces here.
- */
-export const STEPS_PROGRAM = `#!/bin/sh
-set -f
-for step in "$@"; do
-  echo "-----> $step"
-  $step || exit
-done
-`
-
 /** Folders of packages that no program of an app reads. */
 export const LEFT_OUT =
   /^(dev\/.|boot\/.|usr\/share\/(doc|man|locale|info|lintian|bash-completion|gdb|initramfs-tools|pixmaps|gitweb)\/.|usr\/share\/zoneinfo\/(right|posix)\/|var\/(cache|lib\/(apt|dpkg))\/.|etc\/apt\/.|etc\/(hosts|hostname|resolv\.conf|fstab)$)/
 
 /** Grows with every change of how a root file system is put together that the other parts of the recipe do not show. */
-const EDITION = 4
+const EDITION = 5
 
 export interface RecipeFacts {
   readonly suite: string
@@ -51,7 +36,7 @@ export interface RecipeFacts {
 
 /** Tag of a base: equal recipes are equal images, another recipe is another image. */
 export function recipeTag(name: BaseName, facts: RecipeFacts): string {
-  const system = [EDITION, facts.suite, facts.arch, PACKAGES, APPLETS, STEPS_PROGRAM, LEFT_OUT.source, APP_USER]
+  const system = [EDITION, facts.suite, facts.arch, PACKAGES, APPLETS, LEFT_OUT.source, APP_USER]
   const parts: Readonly<Record<BaseName, readonly unknown[]>> = {
     base: system,
     node: [...system, facts.node, facts.npm],

@@ -10,7 +10,7 @@ import { readIfThere } from '../../../lib/files.ts'
 import { run } from '../../../lib/run.ts'
 import { addEntry, type Bytes, ownedBy, tarStream } from '../../../lib/tar.ts'
 import { distributionSources, downloadOptions } from './apt-sources.ts'
-import { APP_USER, APPLETS, LEFT_OUT, STEPS_PROGRAM } from './recipe.ts'
+import { APP_USER, APPLETS, LEFT_OUT } from './recipe.ts'
 
 const MAKE_MS = 10 * 60_000
 const PASSED_ON = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'SSL_CERT_FILE', 'TMPDIR']
@@ -124,7 +124,6 @@ function addSystem(target: Pack, names: ReadonlySet<string>, certificates: reado
   file('etc/group', `root:x:0:\napp:x:${APP_USER}:\nnogroup:x:65534:\n`)
   file('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n')
   file('etc/ssl/certs/ca-certificates.crt', `${certificates.join('\n')}\n`)
-  file('usr/local/bin/lockgate-steps', STEPS_PROGRAM, 0o755)
   const busybox = names.has('bin/busybox') ? 'bin/busybox' : 'usr/bin/busybox'
   const home = busybox.slice(0, busybox.lastIndexOf('/'))
   for (const applet of APPLETS)

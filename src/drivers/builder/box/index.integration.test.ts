@@ -8,7 +8,7 @@ import { run } from '../../../lib/run.ts'
 import { docker } from '../../runtime/docker/index.ts'
 import type { Boxes, InstanceSpec, Runtime } from '../../runtime/types.ts'
 import { aBuild, builderContract } from '../contract.ts'
-import type { Builder } from '../types.ts'
+import type { Builder, BuildStep } from '../types.ts'
 import { box } from './index.ts'
 
 const installation = `t${randomWord(8)}`
@@ -64,8 +64,8 @@ async function example(name: string): Promise<Record<string, string>> {
 async function built(
   files: Record<string, string>,
   options: Parameters<typeof aBuild>[1] = {},
-): Promise<{ url: string; lines: string[]; name: string; seconds: number }> {
-  const { request, lines } = aBuild(files, options)
+): Promise<{ url: string; lines: string[]; steps: BuildStep[]; name: string; seconds: number }> {
+  const { request, lines, steps } = aBuild(files, options)
   appIds.push(request.appId)
   const startedAt = performance.now()
   const { digest } = await builder.build(request)
@@ -103,11 +103,16 @@ async function built(
       { timeout: 15_000 },
     )
     .toEqual(200)
-  return { url, lines, name: spec.name, seconds }
+  return { url, lines, steps, name: spec.name, seconds }
 }
 
 async function textOf(url: string): Promise<string> {
   return (await fetch(url)).text()
+}
+
+/** `2 npm run build done`, for each end of a step. */
+function endsOf(steps: readonly BuildStep[]): string[] {
+  return steps.flatMap(({ number, name, state, cached }) => (state === 'running' ? [] : [`${number} ${name} ${cached ? 'cached' : state}`]))
 }
 
 async function exitCodeAfterStop(name: string): Promise<number | null> {
@@ -125,6 +130,8 @@ describe('an example that is built', () => {
     expect(await textOf(first.url)).toContain('Good &lt;morning&gt;')
     expect(await textOf(`${first.url}/up`)).toEqual('up\n')
     expect(first.lines).toContain('-----> npm ci')
+    expect(endsOf(first.steps)).toEqual(['1 npm ci done', '2 npm prune --omit=dev done'])
+    expect(endsOf(again.steps)).toEqual(['1 npm ci cached', '2 npm prune --omit=dev done'])
     expect((await runtime.exec(first.name, ['id', '-u'], 5_000)).output.trim()).toEqual('700000')
     expect(await exitCodeAfterStop(first.name)).toEqual(0)
     console.log(`npm: first ${first.seconds.toFixed(1)} s, again ${again.seconds.toFixed(1)} s`)
@@ -225,6 +232,26 @@ describe('a build', () => {
     await first
 
     expect(lines).not.toContain('reached')
+  })
+
+  test('tells of its steps as they go, whatever the app prints', async () => {
+    const { request, steps, lines } = aBuild({
+      Makefile: "build: # code.tar.gz\n\t@echo '-----> make deploy'; printf 'no line end'\ntest:\n\texit 3\nrun:\n\ttrue\n",
+    })
+
+    const build = builder.build(request)
+
+    await expect(build).rejects.toMatchObject({ code: 'build.tests_failed', message: 'The tests failed: "make test" exited with 2, and the log says why' })
+    expect(endsOf(steps)).toEqual(['1 make build done', '2 make test failed'])
+    expect(lines).toContain('no line end')
+  })
+
+  test('has the same recipe until what it is made of differs', async () => {
+    const of = (files: Record<string, string>, options = {}): Promise<string | null> => builder.recipe(aBuild(files, options).request)
+    const site = { 'index.html': '' }
+
+    expect(await of(site)).toEqual(await of({ 'index.html': 'another text, the same recipe' }))
+    expect(await of(site)).not.toEqual(await of({ ...site, ...MAKEFILE('true') }))
   })
 
   test('that leaves no code.tar.gz, or a bad one, says so', async () => {

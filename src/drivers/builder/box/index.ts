@@ -1,14 +1,17 @@
 import { z } from 'zod'
-import { detect, filesToRead } from '../../../core/build/detect.ts'
-import { InvalidError, RejectedError } from '../../../lib/errors.ts'
+import { BuildFailure } from '../../../core/build/build-failure.ts'
+import type { BuildPlan, ImageChoice } from '../../../core/build/build-plan.ts'
+import { describePlan, filesToRead, planBuild } from '../../../core/build/plan.ts'
+import { codeOf, InvalidError, RejectedError } from '../../../lib/errors.ts'
 import { readIfThere } from '../../../lib/files.ts'
+import { sha256 } from '../../../lib/hash.ts'
 import type { Log } from '../../../lib/log.ts'
 import type { Driver } from '../../driver.ts'
 import type { Boxes } from '../../runtime/types.ts'
 import { Bases } from '../bases/index.ts'
 import type { Builder, BuildRequest, BuildResult } from '../types.ts'
 import { hostSettings } from './host-settings.ts'
-import { makefileBuild, nodeBuild, staticBuild } from './kinds.ts'
+import { buildSteps } from './steps.ts'
 import { cacheOf, Workshop, type Yard } from './workshop.ts'
 
 const HOST_BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
@@ -62,7 +65,7 @@ export const box: Driver<Builder, typeof Config, BoxNeeds> = {
 
 function openBuilder(yard: Yard): Builder {
   return {
-    recipe: async () => null,
+    recipe: (request) => recipeOf(yard, request),
     build: async (request) => {
       try {
         return await build(yard, request)
@@ -78,18 +81,39 @@ function openBuilder(yard: Yard): Builder {
 
 async function build(yard: Yard, request: BuildRequest): Promise<BuildResult> {
   const workshop = new Workshop(yard, request)
-  const texts: Record<string, string | null> = {}
-  for (const name of filesToRead(request.files)) texts[name] = await request.readFile(name)
-  const detected = detect({ files: request.files, texts, build: request.manifest.build })
-  const chosen = `${detected.kind}: ${detected.why}`
+  const plan = await planOf(request)
+  const chosen = describePlan(plan)
   workshop.note(`Building as ${chosen}`)
-  const made =
-    detected.kind === 'makefile'
-      ? await makefileBuild(workshop, detected)
-      : detected.kind === 'node'
-        ? await nodeBuild(workshop, detected)
-        : await staticBuild(workshop, detected)
-  return { ...made, chosen, releaseCommand: null, tests: [] }
+  if (plan.kind === 'dockerfile') throw new BuildFailure('not_understood', 'Dockerfiles are not built here')
+  return { ...(await buildSteps(workshop, plan)), chosen, releaseCommand: plan.releaseCommand, tests: [] }
+}
+
+async function planOf(request: BuildRequest): Promise<BuildPlan> {
+  const texts: Record<string, string | null> = {}
+  for (const name of filesToRead(request.files)) texts[name] = await textOf(request, name)
+  return planBuild({ files: request.files, texts, manifest: request.manifest })
+}
+
+async function textOf(request: BuildRequest, name: string): Promise<string | null> {
+  try {
+    return await request.readFile(name)
+  } catch (error) {
+    if (codeOf(error) === 'source.file_too_large') return null
+    throw error
+  }
+}
+
+/** Two trees with the same recipe are the same build; null where an image somebody named may be another tomorrow. */
+async function recipeOf(yard: Yard, request: BuildRequest): Promise<string | null> {
+  const plan = await planOf(request)
+  if (plan.kind === 'dockerfile') return null
+  const tags = await Promise.all([plan.builder, plan.runner].map((choice) => (choice === null ? '' : idOf(yard, choice))))
+  return tags.includes(null) ? null : sha256(JSON.stringify([plan, tags])).slice(0, 16)
+}
+
+async function idOf(yard: Yard, choice: ImageChoice): Promise<string | null> {
+  if (!('image' in choice)) return yard.bases.tag(choice)
+  return choice.image.includes('@sha256:') ? choice.image : null
 }
 
 async function readBundle(path: string | null | undefined): Promise<string | null> {

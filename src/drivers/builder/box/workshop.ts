@@ -1,14 +1,17 @@
 import type { Readable } from 'node:stream'
 import { BuildFailure } from '../../../core/build/build-failure.ts'
+import type { ImageChoice, PlannedStep } from '../../../core/build/build-plan.ts'
 import { pause } from '../../../lib/clock.ts'
 import { codeOf, InvalidError, messageOf } from '../../../lib/errors.ts'
+import { randomWord } from '../../../lib/ids.ts'
 import { ownedBy, tarStream } from '../../../lib/tar.ts'
 import type { BoxEnd, Boxes } from '../../runtime/types.ts'
 import type { Bases } from '../bases/index.ts'
-import { APP_USER, type BaseName } from '../bases/recipe.ts'
+import { APP_USER } from '../bases/recipe.ts'
 import type { BuildRequest } from '../types.ts'
 import { CA_ENV, CA_PATH } from './host-settings.ts'
 import { LogBudget } from './log-budget.ts'
+import { StepsReader, stepsCommand } from './steps-program.ts'
 import { MAX_ENTRIES, type RepackOptions, repack } from './unpack.ts'
 
 /** What all builds of this server share. */
@@ -24,7 +27,7 @@ export interface Yard {
 }
 
 export interface AppImage {
-  readonly base: BaseName
+  readonly runner: ImageChoice
   readonly files: Readable
   readonly command: readonly string[]
   readonly env?: Readonly<Record<string, string>>
@@ -35,6 +38,7 @@ const USER = `${APP_USER}:${APP_USER}`
 const FILL_LIMITS = { cpus: 1, memoryMb: 256, processes: 64 }
 // How shells, libc and Node say that the limit of processes was met; the engine does not tell.
 const NO_MORE_PROCESSES = /Resource temporarily unavailable|\bEAGAIN\b|can(no|')t fork/i
+const PULL_ANSWER_MS = 20_000
 const DISK_CHECK_MS = 2_000
 const DEADLINE_SLACK_MS = 3_000
 
@@ -48,7 +52,6 @@ export class Workshop {
   readonly request: BuildRequest
   readonly #yard: Yard
   readonly #log: LogBudget
-  #step = ''
   #isCrowded = false
 
   constructor(yard: Yard, request: BuildRequest) {
@@ -66,17 +69,19 @@ export class Workshop {
   }
 
   /** Runs the steps on the checkout as nobody, one after another; their traces stay in the build box. Throws BuildFailure. */
-  async run(steps: readonly string[]): Promise<void> {
+  async run(builder: ImageChoice, steps: readonly PlannedStep[]): Promise<void> {
     const { boxes, env, caBundle } = this.#yard
     const { limits, appId, buildId } = this.request
-    const image = await this.#orCancelled(this.#yard.bases.image('node-build', (line) => this.note(line)))
+    const image = await this.#image(builder)
+    // An app cannot tell of steps by printing what looks like news of them.
+    const mark = randomWord(16)
     await this.#refuseFullDisk()
     await boxes.create({
       name: this.buildBox,
       owner: buildId,
       image,
       // The inner deadline ends a build though the server is dead.
-      command: ['timeout', '-k', '5', String(limits.seconds), 'lockgate-steps', ...steps],
+      command: ['timeout', '-k', '5', String(limits.seconds), ...stepsCommand(mark, image, steps)],
       user: USER,
       workdir: '/app',
       env: { HOME: '/tmp', CI: 'true', npm_config_cache: '/cache/npm', PORT: '8080', ...env, ...(caBundle === null ? {} : CA_ENV) },
@@ -93,7 +98,7 @@ export class Workshop {
         '/',
         tarStream(async (tar) => void tar.entry({ name: CA_PATH.slice(1), mode: 0o644, ...ownedBy(0) }, caBundle)),
       )
-    await this.#work()
+    await this.#work(new StepsReader(mark, steps, { line: (text) => this.#output(text), step: this.request.step }))
   }
 
   /** The checkout, or one folder of it, as files of `/app`. */
@@ -124,10 +129,10 @@ export class Workshop {
 
   /** Makes the app's image by create, put, commit: nothing of the app is run in it. Gives its config digest. */
   async makeImage(image: AppImage): Promise<string> {
-    const { boxes, bases, installation } = this.#yard
+    const { boxes, installation } = this.#yard
     const { buildId, projectId, appId, appName, commit } = this.request
     const box = `lockgate-${installation}-${buildId}-image`
-    const base = await this.#orCancelled(bases.image(image.base, (line) => this.note(line)))
+    const base = await this.#image(image.runner)
     await boxes.create({ name: box, owner: buildId, image: base, command: ['true'], limits: FILL_LIMITS, network: 'none' })
     await this.#orCancelled(this.#fill(box, image.files), image.files)
     return await this.#orCancelled(
@@ -142,6 +147,21 @@ export class Workshop {
     )
   }
 
+  #image(choice: ImageChoice): Promise<string> {
+    return this.#orCancelled('image' in choice ? this.#pulled(choice.image) : this.#yard.bases.image(choice, (line) => this.note(line)))
+  }
+
+  /** An image that `lockgate.yaml` names: as its registry has it now, else as the engine has it. */
+  async #pulled(reference: string): Promise<string> {
+    const { boxes } = this.#yard
+    const isPulled = await boxes.pull(reference, PULL_ANSWER_MS)
+    const digest = await boxes.findImage(reference)
+    if (digest === null)
+      throw new BuildFailure('not_understood', `The image ${reference} that lockgate.yaml names could not be pulled, and is not in the engine`)
+    this.note(`Using the image ${reference}, ${digest}${isPulled ? '' : ' (its registry did not give it; this is the one in the engine)'}`)
+    return digest
+  }
+
   async #fill(box: string, files: Readable): Promise<void> {
     try {
       await this.#yard.boxes.put(box, '/', files)
@@ -151,7 +171,7 @@ export class Workshop {
     }
   }
 
-  async #work(): Promise<void> {
+  async #work(reader: StepsReader): Promise<void> {
     const { limits, signal } = this.request
     const ended = new AbortController()
     const isFull = { value: false }
@@ -164,31 +184,30 @@ export class Workshop {
     const startedAt = performance.now()
     let end: BoxEnd
     try {
-      end = await this.#yard.boxes.run(this.buildBox, { line: (text) => this.#output(text), signal: AbortSignal.any([signal, deadline, stop.signal]) })
+      end = await this.#yard.boxes.run(this.buildBox, { line: (text) => reader.push(text), signal: AbortSignal.any([signal, deadline, stop.signal]) })
     } finally {
       ended.abort()
+      reader.close()
     }
     if (signal.aborted) throw cancelled()
     if (isFull.value) throw this.#diskLow()
-    if (end.status !== 0) throw this.#failure(end, performance.now() - startedAt)
+    if (end.status !== 0) throw this.#failure(end, { step: reader.step, afterMs: performance.now() - startedAt })
   }
 
   #output(text: string): void {
-    // What the steps program says before each step; an app that prints the same only changes a word of the message.
-    if (text.startsWith('-----> ')) this.#step = text.slice('-----> '.length).slice(0, 100)
     if (NO_MORE_PROCESSES.test(text)) this.#isCrowded = true
     this.#log.line(text)
   }
 
-  #failure(end: BoxEnd, afterMs: number): BuildFailure {
+  #failure(end: BoxEnd, how: { readonly step: PlannedStep | null; readonly afterMs: number }): BuildFailure {
     const { memoryMb, seconds, processes } = this.request.limits
-    const step = this.#step === '' ? 'The build' : `"${this.#step}"`
+    const step = how.step === null ? 'The build' : `"${how.step.name}"`
     if (end.oomKilled)
       return new BuildFailure(
         'out_of_memory',
         `${step} needed more than the ${memoryMb} MB of memory a build of this app may use: set build.memory in lockgate.yaml, e.g. ${doubled(memoryMb)}`,
       )
-    if (afterMs >= seconds * 1000 - 500)
+    if (how.afterMs >= seconds * 1000 - 500)
       return new BuildFailure(
         'timed_out',
         `${step} had not ended after ${seconds} s, the time a build of this app may take: set build.timeout in lockgate.yaml, e.g. ${Math.ceil((seconds * 2) / 60)}m`,
@@ -198,6 +217,7 @@ export class Workshop {
         'too_many_processes',
         `${step} exited with ${end.status} after it wanted more than the ${processes} processes a build may have at a time`,
       )
+    if (how.step?.phase === 'test') return new BuildFailure('tests_failed', `The tests failed: ${step} exited with ${end.status}, and the log says why`)
     return new BuildFailure('exit_code', `${step} exited with ${end.status}: the log says why`)
   }
 

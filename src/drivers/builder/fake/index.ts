@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { BuildFailure } from '../../../core/build/build-failure.ts'
-import { detect, filesToRead } from '../../../core/build/detect.ts'
+import { describePlan, filesToRead, planBuild } from '../../../core/build/plan.ts'
 import { pause } from '../../../lib/clock.ts'
 import { codeOf, messageOf } from '../../../lib/errors.ts'
 import type { Driver } from '../../driver.ts'
@@ -54,8 +54,7 @@ async function detected(request: BuildRequest): Promise<string> {
   const texts: Record<string, string | null> = {}
   for (const name of filesToRead(request.files)) texts[name] = await request.readFile(name)
   try {
-    const { kind, why } = detect({ files: request.files, texts, build: request.manifest.build })
-    return `${kind}: ${why}`
+    return describePlan(planBuild({ files: request.files, texts, manifest: request.manifest }))
   } catch (error) {
     if (codeOf(error) === 'build.not_understood') return `fake: taken as it is (${messageOf(error)})`
     throw error

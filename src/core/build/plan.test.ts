@@ -1,16 +1,17 @@
 import { expect, test } from 'vitest'
 import { BuildFailure } from './build-failure.ts'
-import { type Checkout, detect, filesToRead } from './detect.ts'
+import type { Checkout } from './build-plan.ts'
+import { describePlan, filesToRead, planBuild } from './plan.ts'
 
 const MAKEFILE = 'APP := shop\n.PHONY: build test\nbuild: deps\n\ttar czf code.tar.gz .\ntest:\n\ttrue\nrun:\n\tnode server.js\n'
 
-function aCheckout(texts: Record<string, string>, build?: Checkout['build']): Checkout {
-  return { files: Object.keys(texts).toSorted(), texts, build }
+function aCheckout(texts: Record<string, string>, build?: Checkout['manifest']['build']): Checkout {
+  return { files: Object.keys(texts).toSorted(), texts, manifest: { build } }
 }
 
 function failure(checkout: Checkout): BuildFailure {
   try {
-    detect(checkout)
+    planBuild(checkout)
   } catch (error) {
     if (error instanceof BuildFailure) return error
     throw error
@@ -19,15 +20,15 @@ function failure(checkout: Checkout): BuildFailure {
 }
 
 test('a Makefile with build and run that names code.tar.gz is built by make, before anything else', () => {
-  const detected = detect(aCheckout({ Makefile: MAKEFILE, 'package.json': '{}', 'index.html': '' }))
+  const plan = planBuild(aCheckout({ Makefile: MAKEFILE, 'package.json': '{}', 'index.html': '' }))
 
-  expect(detected).toMatchObject({ kind: 'makefile', hasTest: true })
+  expect(plan).toMatchObject({ kind: 'makefile', steps: [{ name: 'make build' }, { name: 'make test', phase: 'test' }] })
 })
 
 test('a Makefile that is only for developers is passed over', () => {
-  const detected = detect(aCheckout({ Makefile: 'build:\n\tcc x.c\nrun:\n\t./x\n', 'index.html': '' }))
+  const plan = planBuild(aCheckout({ Makefile: 'build:\n\tcc x.c\nrun:\n\t./x\n', 'index.html': '' }))
 
-  expect(detected.kind).toEqual('static')
+  expect(plan.kind).toEqual('static')
 })
 
 test('a variable named build is no target', () => {
@@ -39,9 +40,13 @@ test('a variable named build is no target', () => {
 test('a package.json with its lock is built by npm, and a plain start script is run without npm', () => {
   const description = JSON.stringify({ scripts: { start: 'node --enable-source-maps dist/server.js', build: 'tsc' } })
 
-  const detected = detect(aCheckout({ 'package.json': description, 'package-lock.json': '{}' }))
+  const plan = planBuild(aCheckout({ 'package.json': description, 'package-lock.json': '{}' }))
 
-  expect(detected).toMatchObject({ kind: 'node', hasBuild: true, result: { command: ['node', '--enable-source-maps', 'dist/server.js'] } })
+  expect(plan).toMatchObject({
+    kind: 'node',
+    steps: [{ name: 'npm ci' }, { name: 'npm run build' }, { name: 'npm prune --omit=dev' }],
+    command: ['node', '--enable-source-maps', 'dist/server.js'],
+  })
 })
 
 test.each([
@@ -50,21 +55,25 @@ test.each([
   [{ scripts: {} }, ['node', 'server.js']],
   [{ main: './lib/main.js' }, ['node', 'server.js']],
 ])('the program of %j is %j', (description, command) => {
-  const detected = detect(aCheckout({ 'package.json': JSON.stringify(description), 'package-lock.json': '{}', 'server.js': '', 'lib/main.js': '' }))
+  const plan = planBuild(aCheckout({ 'package.json': JSON.stringify(description), 'package-lock.json': '{}', 'server.js': '', 'lib/main.js': '' }))
 
-  expect(detected).toMatchObject({ kind: 'node', result: { kind: 'command', command } })
+  expect(plan).toMatchObject({ kind: 'node', command })
 })
 
 test('main is run where there is neither a start script nor a server.js', () => {
-  const detected = detect(aCheckout({ 'package.json': '{"main":"./lib/main.js"}', 'package-lock.json': '{}', 'lib/main.js': '' }))
+  const plan = planBuild(aCheckout({ 'package.json': '{"main":"./lib/main.js"}', 'package-lock.json': '{}', 'lib/main.js': '' }))
 
-  expect(detected).toMatchObject({ result: { command: ['node', 'lib/main.js'] } })
+  expect(plan).toMatchObject({ command: ['node', 'lib/main.js'] })
 })
 
 test('an npm build with a folder to publish is served as static files', () => {
   const checkout = aCheckout({ 'package.json': '{"scripts":{"build":"vite build"}}', 'package-lock.json': '{}' }, { kind: 'auto', publish: 'dist' })
 
-  expect(detect(checkout)).toMatchObject({ kind: 'node', hasBuild: true, result: { kind: 'folder', folder: 'dist' } })
+  expect(planBuild(checkout)).toMatchObject({
+    steps: [{ name: 'npm ci' }, { name: 'npm run build' }],
+    taken: { kind: 'folder', path: 'dist' },
+    runner: { base: 'static' },
+  })
 })
 
 test('a missing lock file is refused with the command that makes one', () => {
@@ -80,18 +89,18 @@ test('a package.json that is no JSON is named', () => {
 })
 
 test('an index.html is served as it is, also beside a package.json that starts nothing', () => {
-  expect(detect(aCheckout({ 'index.html': '' }))).toMatchObject({ kind: 'static', folder: '' })
-  expect(detect(aCheckout({ 'index.html': '', 'package.json': '{}' }))).toMatchObject({ kind: 'static', folder: '' })
+  expect(planBuild(aCheckout({ 'index.html': '' }))).toMatchObject({ kind: 'static', taken: { path: '' } })
+  expect(planBuild(aCheckout({ 'index.html': '', 'package.json': '{}' }))).toMatchObject({ kind: 'static', taken: { path: '' } })
 })
 
 test('a folder to publish is served when it is there', () => {
-  expect(detect(aCheckout({ 'public/index.html': '' }, { kind: 'auto', publish: 'public' }))).toMatchObject({ kind: 'static', folder: 'public' })
+  expect(planBuild(aCheckout({ 'public/index.html': '' }, { kind: 'auto', publish: 'public' }))).toMatchObject({ kind: 'static', taken: { path: 'public' } })
 })
 
 test('lockgate.yaml decides, and a kind that is not there is refused', () => {
   const checkout = aCheckout({ Makefile: MAKEFILE, 'index.html': '' }, { kind: 'static' })
 
-  expect(detect(checkout).why).toMatch(/^lockgate.yaml says static/)
+  expect(describePlan(planBuild(checkout))).toMatch(/^static: lockgate.yaml says static; found index.html/)
   expect(failure(aCheckout({ 'index.html': '' }, { kind: 'node' })).message).toEqual('lockgate.yaml says build kind node, but there is no package.json')
 })
 
@@ -104,4 +113,17 @@ test('what nobody understands names everything that was looked for', () => {
 
 test('only the files that decide are asked for', () => {
   expect(filesToRead(['Makefile', 'README.md', 'package.json', 'src/Makefile'])).toEqual(['Makefile', 'package.json'])
+})
+
+test('what npm ci makes is kept while no script of the app takes part in it', () => {
+  const installOf = (described: object): unknown => {
+    const plan = planBuild(aCheckout({ 'package.json': JSON.stringify(described), 'package-lock.json': '{}', 'server.js': '' }))
+    return plan.kind === 'dockerfile' ? null : plan.steps[0]
+  }
+
+  expect(installOf({ scripts: { start: 'node server.js' } })).toMatchObject({
+    keeps: { inputs: ['package.json', 'package-lock.json'], outputs: ['node_modules'] },
+  })
+  for (const described of [{ scripts: { postinstall: 'node make.js' } }, { workspaces: ['packages/*'] }, { dependencies: { x: 'file:../x' } }])
+    expect(installOf(described)).not.toHaveProperty('keeps')
 })
