@@ -116,7 +116,12 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
 
 async function openRuntime(settings: Settings, installation: string): Promise<RuntimeParts> {
   if (settings.runtime.driver === 'fake') return runtimes.fake.create(runtimes.fake.Config.parse(settings.runtime.config), undefined)
-  const config = runtimes.docker.Config.parse({ installation, instanceRange: formatRange(parseRange(settings.instanceRange)), ...settings.runtime.config })
+  const config = runtimes.docker.Config.parse({
+    installation,
+    instanceRange: formatRange(parseRange(settings.instanceRange)),
+    volumesDirectory: join(settings.dataDirectory, 'volumes'),
+    ...settings.runtime.config,
+  })
   return runtimes.docker.create(config, undefined)
 }
 

@@ -153,7 +153,7 @@ async function engineOf(data: string): Promise<{ readonly name: string; readonly
   const database = new DatabaseSync(join(data, 'lockgate.db'), { readOnly: true })
   const name = String(database.prepare("select value from meta where name = 'installation'").get()?.['value'])
   database.close()
-  const { runtime, boxes } = await docker.create(docker.Config.parse({ installation: name }), undefined)
+  const { runtime, boxes } = await docker.create(docker.Config.parse({ installation: name, volumesDirectory: join(data, 'volumes') }), undefined)
   if (!boxes) throw new Error('docker gives boxes')
   return { name, boxes, runtime }
 }

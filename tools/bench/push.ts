@@ -80,7 +80,7 @@ async function rawly(lockgate: Installation, folder: string): Promise<number> {
   const limits = { cpus: 1, memoryMb: 1024, processes: 512 }
   const ca = '/etc/ssl/certs/ca-certificates.crt'
   // The app's own npm cache, filled by the pushes: both sides find the same.
-  const cache = `lockgate-${lockgate.name}-cache-${(await lockgate.call(endpoints.readApp, { params: { app: 'hello' } as never })).id}`
+  const cache = `lockgate-${lockgate.name}-cache-t-${(await lockgate.call(endpoints.readApp, { params: { app: 'hello' } as never })).id}`
   const began = performance.now()
   await boxes.create({
     name,
@@ -91,8 +91,11 @@ async function rawly(lockgate: Installation, folder: string): Promise<number> {
     workdir: '/app',
     env: { NODE_EXTRA_CA_CERTS: ca, HOME: '/tmp', npm_config_cache: '/cache' },
     limits,
-    network: 'build',
-    volumes: { '/cache': cache },
+    network: 'open',
+    volumes: {
+      '/app': { name: `${name}-work`, sizeMb: 4096, keep: false },
+      '/cache': { name: cache, sizeMb: 8192, keep: true },
+    },
   })
   await boxes.put(name, '/app', archiveOf(folder))
   // Builds trust what the host trusts, ours and this one.

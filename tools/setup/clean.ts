@@ -1,6 +1,8 @@
 import { lstatSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
+import { removeFilter } from '../../src/drivers/runtime/docker/build-filter.ts'
+import { removeVolumeFiles } from '../../src/drivers/runtime/docker/volumes.ts'
 import { engineAnswers } from './engine.ts'
 import { keeperOf } from './keeper.ts'
 import { findOurs, installationOf, removeOurs } from './ours.ts'
@@ -23,6 +25,8 @@ await main(async () => {
   const server = await keeper.pidOf('server')
   if (server !== null) process.kill(server, 'SIGSTOP')
   if (installation !== null && (await engineAnswers())) await removeOurs(await findOurs(installation))
+  if (installation !== null) await removeFilter(installation)
+  await removeVolumeFiles(join(places.data, 'volumes'))
   if (server !== null) process.kill(server, 'SIGCONT')
   await keeper.stop()
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })

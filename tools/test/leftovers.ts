@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { removeFilter } from '../../src/drivers/runtime/docker/build-filter.ts'
+import { removeVolumeFiles } from '../../src/drivers/runtime/docker/volumes.ts'
 import { pause } from '../../src/lib/clock.ts'
 import { run } from '../../src/lib/run.ts'
 import { engineAnswers } from '../setup/engine.ts'
@@ -19,6 +21,8 @@ export async function removeLeftovers(): Promise<void> {
     await endProcesses(folder)
     const installation = existsSync(join(folder, 'data')) ? installationOf(placesOf(folder)) : null
     if (installation !== null && (await engineAnswers())) await removeOurs(await findOurs(installation))
+    if (installation !== null) await removeFilter(installation)
+    await removeVolumeFiles(join(folder, 'data', 'volumes'))
     await run('umount', ['--recursive', '--quiet', join(folder, 'data')], { anyStatus: true }).catch(() => undefined)
     rmSync(folder, { recursive: true, force: true })
   }

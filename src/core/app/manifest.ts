@@ -61,6 +61,7 @@ export const Manifest = z
         cpus: z.number().min(0.1).max(64).optional().describe('Cores; default 1'),
         processes: z.int().min(16).max(32_768).optional().describe('Processes and threads at a time; default 512'),
         disk: Memory.optional().describe('Files of the checkout and everything the build writes; default 4GB'),
+        network: z.enum(['default', 'none']).optional().describe('default: the internet, but no private network; none: nothing at all'),
         publish: z
           .string()
           .max(200)

@@ -12,6 +12,8 @@ export type BuildCause =
   | 'no_artifact'
   | 'not_understood'
   | 'disk_low'
+  | 'disk_full'
+  | 'base_unreachable'
   | 'internal'
   | 'done'
 

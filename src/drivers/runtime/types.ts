@@ -101,7 +101,7 @@ export interface RuntimeParts {
   readonly boxes: Boxes | null
 }
 
-/** A container for one piece of work: never a port, never a capability, never the engine's socket inside. */
+/** A container for one piece of work: never a port, never the engine's socket inside, no capability but what `nested` says. */
 export interface BoxSpec {
   readonly name: string
   /** What it belongs to, e.g. a build id: `removeAll` finds it again after a crash of the server. */
@@ -109,23 +109,68 @@ export interface BoxSpec {
   /** Config digest or tag of an image that is there. */
   readonly image: string
   readonly command: readonly string[]
-  /** `700000:700000`; boxes that are only filled and committed leave it out. */
+  /** `700000:700000`; boxes that are only filled and committed leave it out. Volumes belong to it. */
   readonly user?: string
   readonly workdir?: string
   readonly env?: Readonly<Record<string, string>>
   readonly limits: Limits
-  /** none: no network at all; build: the network of builds, where boxes do not reach each other. */
-  readonly network: 'none' | 'build'
+  /**
+   * none: no network at all. filtered: the network of builds, where boxes reach neither each other nor private networks; refused
+   * with RejectedError `box.unfiltered` where that cannot be had. open: the same, but without the filter where it cannot be had.
+   */
+  readonly network: 'none' | 'filtered' | 'open'
   /** Folders in memory, by path, in MB; they count as memory. */
   readonly tmpfs?: Readonly<Record<string, number>>
-  /** Volumes of ours by path; made when they are not there. */
-  readonly volumes?: Readonly<Record<string, string>>
+  /** Volumes by path. */
+  readonly volumes?: Readonly<Record<string, BoxVolume>>
+  /** It may make user namespaces and mount in them, as a builder of images does; it keeps SETUID and SETGID for that. */
+  readonly nested?: boolean
+  /** It is given `input` when it runs. */
+  readonly readsInput?: boolean
+}
+
+/** A volume of ours in a box: made when it is not there, for the user of the box. */
+export interface BoxVolume {
+  readonly name: string
+  /** Most it may hold; files are limited with it. Kept by all machines that `gaps` does not name. */
+  readonly sizeMb: number
+  /**
+   * false: it goes with its box's owner. true: it stays for the next box until `removeVolume`, or until it is found damaged, of
+   * another size or more than 70 % full when a box wants it that no other uses.
+   */
+  readonly keep: boolean
+  readonly readOnly?: boolean
+}
+
+/** How full a volume was when a box last ended. */
+export interface VolumeUse {
+  readonly totalBytes: number
+  readonly usedBytes: number
+  readonly totalFiles: number
+  readonly usedFiles: number
+}
+
+/** What boxes lack on this machine, as the reason; null: they have it. */
+export interface BoxGaps {
+  /** Volumes with a size. */
+  readonly disk: string | null
+  /** The filter of the network of builds. */
+  readonly network: string | null
 }
 
 /** How a box ended. `oomKilled` is also set when only a child of its first process was killed. */
 export interface BoxEnd {
   readonly status: number
   readonly oomKilled: boolean
+}
+
+/** What an image of the engine says of itself. */
+export interface EngineImage {
+  /** Config digest. */
+  readonly digest: string
+  readonly labels: Readonly<Record<string, string>>
+  /** Of `EXPOSE`, TCP only. */
+  readonly ports: readonly number[]
 }
 
 /** What an image made from a box says; what is left out stays as the box's image says. */
@@ -146,30 +191,45 @@ export interface ImageConfig {
 export interface Boxes {
   /** Config digest of an image of the engine by tag or digest; null when it is not there. Never pulls. */
   findImage(reference: string): Promise<string | null>
-  /** Creates it, not started. A box of this name that is there already is replaced. */
-  create(spec: BoxSpec): Promise<void>
+  /** The same with what it says; null when it is not there. */
+  describeImage(reference: string): Promise<EngineImage | null>
+  /** Creates it, not started. A box of this name that is there already is replaced. Gives the names of its volumes that are new. */
+  create(spec: BoxSpec): Promise<readonly string[]>
   /** Unpacks a tar stream to a folder of the box that exists. The engine knows no limit: bound the stream. */
   put(box: string, folder: string, tar: Readable): Promise<void>
-  /** Starts it; `line` gets each line of its output (cut at 16 KiB). Resolves at its end; an aborted signal kills it first. */
-  run(box: string, options: { readonly line: (text: string) => void; readonly signal: AbortSignal }): Promise<BoxEnd>
+  /**
+   * Starts it; `line` gets each line of its output (cut at 16 KiB). Resolves at its end; an aborted signal kills it first.
+   * `input` goes to its standard input, which stays open: say in it where it ends.
+   */
+  run(box: string, options: { readonly line: (text: string) => void; readonly signal: AbortSignal; readonly input?: Uint8Array }): Promise<BoxEnd>
   /** A tar stream of a file or folder of the box; NotFoundError `box.path_not_found`. */
   get(box: string, path: string): Promise<Readable>
   /** Makes an image of a box; gives its config digest. */
   commit(box: string, config: ImageConfig): Promise<string>
   /** Makes an image from a tar stream of a root file system; gives its config digest. */
   importImage(rootfs: Readable, config: ImageConfig): Promise<string>
+  /** An image as a docker-archive. */
+  saveImage(image: string): Promise<Readable>
+  /** Takes a docker-archive into the engine. Every name in it becomes an image's name: bound it before. */
+  loadImage(archive: Readable): Promise<void>
+  /** All labels an image of ours has to carry, for who makes one elsewhere. */
+  imageLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>>
   /** Kills and removes one box. */
   remove(box: string): Promise<void>
-  /** Kills and removes every box of an owner. */
+  /** Kills and removes every box of an owner, and its volumes that are not kept. */
   removeAll(owner: string): Promise<void>
-  /** Removes a volume of ours; of nothing is fine. */
+  /** Removes a volume of ours; of nothing is fine. RejectedError `runtime.refused` while a box uses it. */
   removeVolume(name: string): Promise<void>
-  /** Pulls a tag; false when the registry does not have it or has not answered within `answerMs`. */
-  pull(reference: string, answerMs: number): Promise<boolean>
+  /** How full a volume was when a box last ended; null where volumes have no size. */
+  volumeUse(name: string): Promise<VolumeUse | null>
+  /** What is missing here: tried by doing. */
+  gaps(): Promise<BoxGaps>
+  /** Pulls a tag; null when it is there now, else why not: the registry does not have it or has not answered within `answerMs`. */
+  pull(reference: string, answerMs: number): Promise<string | null>
   /** Another name for an image. */
   tag(image: string, reference: string): Promise<void>
   /** Pushes a tag to its registry. */
   push(reference: string): Promise<void>
-  /** Free bytes where the engine keeps its data; null when that cannot be seen. */
+  /** Free bytes where the engine keeps its data and we the files of volumes; null when that cannot be seen. */
   freeBytes(): Promise<number | null>
 }

@@ -49,7 +49,7 @@ export class Bases {
     note(`Making the base image lockgate/${name}: once on this machine, about 20 s`)
     const startedAt = performance.now()
     const remote = registry === null ? null : `${registry}/${tag.slice('lockgate/'.length)}`
-    if (remote !== null && (await boxes.pull(remote, REGISTRY_ANSWER_MS))) {
+    if (remote !== null && (await boxes.pull(remote, REGISTRY_ANSWER_MS)) === null) {
       await boxes.tag(remote, tag)
       log.info('base image pulled', { image: remote, seconds: secondsSince(startedAt) })
       return tag

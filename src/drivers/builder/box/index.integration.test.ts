@@ -1,11 +1,13 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DEFAULT_RUN_SPEC } from '../../../core/artifact/artifact.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { silentLog } from '../../../lib/log.ts'
 import { run } from '../../../lib/run.ts'
+import { removeFilter } from '../../runtime/docker/build-filter.ts'
 import { docker } from '../../runtime/docker/index.ts'
+import { removeVolumeFiles } from '../../runtime/docker/volumes.ts'
 import type { Boxes, InstanceSpec, Runtime } from '../../runtime/types.ts'
 import { aBuild, builderContract } from '../contract.ts'
 import type { Builder, BuildStep } from '../types.ts'
@@ -13,6 +15,7 @@ import { box } from './index.ts'
 
 const installation = `t${randomWord(8)}`
 const environmentId = `e-${randomWord(8)}`
+const volumesDirectory = `/tmp/lockgate-${installation}`
 const prefix = `10.215.${Math.floor(Math.random() * 256)}`
 const appIds: string[] = []
 let builder: Builder
@@ -21,7 +24,7 @@ let boxes: Boxes
 const digests = new Set<string>()
 
 beforeAll(async () => {
-  const parts = await docker.create(docker.Config.parse({ installation }), undefined)
+  const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory }), undefined)
   if (!parts.boxes) throw new Error('no boxes')
   runtime = parts.runtime
   boxes = parts.boxes
@@ -40,6 +43,9 @@ afterAll(async () => {
     const names = (await run('docker', [kind, 'ls', ...ours])).stdout.split('\n').filter((name) => name !== '')
     if (names.length > 0) await run('docker', [kind, 'rm', ...names])
   }
+  await removeFilter(installation)
+  await removeVolumeFiles(volumesDirectory)
+  await rm(volumesDirectory, { recursive: true, force: true })
 })
 
 const MAKEFILE = (build: string): Record<string, string> => ({ Makefile: `build:\n\t${build}\n\t# code.tar.gz\nrun:\n\ttrue\n` })

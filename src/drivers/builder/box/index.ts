@@ -39,6 +39,10 @@ const Config = z
       .default(true)
       .describe('Use the proxies and package registries this host is set up with in builds; never its passwords and tokens'),
     appMb: z.int().min(1).max(102_400).default(4096).describe('Most an app may be, unpacked: what is left to run after its build'),
+    requireFilter: z
+      .boolean()
+      .default(false)
+      .describe('Build nothing where what keeps builds out of private networks cannot be put in force; else only untrusted changes go without network'),
     freeDiskMb: z.int().min(0).default(2048).describe('Nothing is built while less than this is free on the disk of the engine'),
   })
   .describe('Builds in limited containers')
@@ -59,7 +63,8 @@ export const box: Driver<Builder, typeof Config, BoxNeeds> = {
     for (const note of settings.notes) log.warn('package setting of the host left out', { note })
     const bases = new Bases({ boxes, registry: config.basesRegistry, log })
     const caBundle = await readBundle(config.caBundle)
-    return openBuilder({ boxes, bases, installation: config.installation, env: settings.env, caBundle, freeDiskMb: config.freeDiskMb, appMb: config.appMb })
+    const { freeDiskMb, requireFilter, appMb } = config
+    return openBuilder({ boxes, bases, installation: config.installation, env: settings.env, caBundle, freeDiskMb, requireFilter, appMb })
   },
 }
 
@@ -75,7 +80,9 @@ function openBuilder(yard: Yard): Builder {
       }
     },
     clean: (buildId) => yard.boxes.removeAll(buildId),
-    forget: (appId) => yard.boxes.removeVolume(cacheOf(yard, appId)),
+    forget: async (appId) => {
+      for (const trusted of [true, false]) await yard.boxes.removeVolume(cacheOf(yard, { appId, trusted }))
+    },
   }
 }
 

@@ -5,7 +5,7 @@ import { pause } from '../../../lib/clock.ts'
 import { codeOf, InvalidError, messageOf } from '../../../lib/errors.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { ownedBy, tarStream } from '../../../lib/tar.ts'
-import type { BoxEnd, Boxes } from '../../runtime/types.ts'
+import type { BoxEnd, Boxes, BoxSpec } from '../../runtime/types.ts'
 import type { Bases } from '../bases/index.ts'
 import { APP_USER } from '../bases/recipe.ts'
 import type { BuildRequest } from '../types.ts'
@@ -13,6 +13,7 @@ import { CA_ENV, CA_PATH } from './host-settings.ts'
 import { LogBudget } from './log-budget.ts'
 import { StepsReader, stepsCommand } from './steps-program.ts'
 import { MAX_ENTRIES, type RepackOptions, repack } from './unpack.ts'
+import { Hints, verdictOf } from './verdict.ts'
 
 /** What all builds of this server share. */
 export interface Yard {
@@ -22,6 +23,8 @@ export interface Yard {
   readonly env: Readonly<Record<string, string>>
   readonly caBundle: string | null
   readonly freeDiskMb: number
+  /** Build nothing where the network of builds has no filter. */
+  readonly requireFilter: boolean
   /** Most an app may be, unpacked. */
   readonly appMb: number
 }
@@ -36,15 +39,23 @@ export interface AppImage {
 const USER = `${APP_USER}:${APP_USER}`
 // Boxes that are only filled and committed never run anything.
 const FILL_LIMITS = { cpus: 1, memoryMb: 256, processes: 64 }
-// How shells, libc and Node say that the limit of processes was met; the engine does not tell.
-const NO_MORE_PROCESSES = /Resource temporarily unavailable|\bEAGAIN\b|can(no|')t fork/i
 const PULL_ANSWER_MS = 20_000
 const DISK_CHECK_MS = 2_000
 const DEADLINE_SLACK_MS = 3_000
 
-/** The volume in which the builds of an app keep npm's cache. */
-export function cacheOf(yard: Pick<Yard, 'installation'>, appId: string): string {
-  return `lockgate-${yard.installation}-cache-${appId}`
+/** The volume in which builds of an app keep what makes the next one faster: never the same for trusted and other ones. */
+export function cacheOf(yard: Pick<Yard, 'installation'>, who: Pick<BuildRequest, 'appId' | 'trusted'>): string {
+  return `lockgate-${yard.installation}-cache-${who.trusted ? 't' : 'u'}-${who.appId}`
+}
+
+/** The volume of one build's files. */
+export function workspaceOf(yard: Pick<Yard, 'installation'>, buildId: string): string {
+  return `lockgate-${yard.installation}-work-${buildId}`
+}
+
+/** A cache is thrown away at 70 %, so that what is left of this is never less than half of a build's disk. */
+export function cacheMb(diskMb: number): number {
+  return diskMb * 2
 }
 
 /** One build at work: its boxes, its log, its deadline. */
@@ -52,7 +63,7 @@ export class Workshop {
   readonly request: BuildRequest
   readonly #yard: Yard
   readonly #log: LogBudget
-  #isCrowded = false
+  readonly #hints = new Hints()
 
   constructor(yard: Yard, request: BuildRequest) {
     this.#yard = yard
@@ -71,7 +82,7 @@ export class Workshop {
   /** Runs the steps on the checkout as nobody, one after another; their traces stay in the build box. Throws BuildFailure. */
   async run(builder: ImageChoice, steps: readonly PlannedStep[]): Promise<void> {
     const { boxes, env, caBundle } = this.#yard
-    const { limits, appId, buildId } = this.request
+    const { limits, buildId } = this.request
     const image = await this.#image(builder)
     // An app cannot tell of steps by printing what looks like news of them.
     const mark = randomWord(16)
@@ -86,9 +97,12 @@ export class Workshop {
       workdir: '/app',
       env: { HOME: '/tmp', CI: 'true', npm_config_cache: '/cache/npm', PORT: '8080', ...env, ...(caBundle === null ? {} : CA_ENV) },
       limits,
-      network: 'build',
+      network: await this.#network(),
       tmpfs: { '/tmp': 256 },
-      volumes: { '/cache': cacheOf(this.#yard, appId) },
+      volumes: {
+        '/app': { name: workspaceOf(this.#yard, buildId), sizeMb: limits.diskMb, keep: false },
+        '/cache': { name: cacheOf(this.#yard, this.request), sizeMb: cacheMb(limits.diskMb), keep: true },
+      },
     })
     const files = this.checkout('')
     await this.#orCancelled(boxes.put(this.buildBox, '/', files), files)
@@ -154,7 +168,7 @@ export class Workshop {
   /** An image that `lockgate.yaml` names: as its registry has it now, else as the engine has it. */
   async #pulled(reference: string): Promise<string> {
     const { boxes } = this.#yard
-    const isPulled = await boxes.pull(reference, PULL_ANSWER_MS)
+    const isPulled = (await boxes.pull(reference, PULL_ANSWER_MS)) === null
     const digest = await boxes.findImage(reference)
     if (digest === null)
       throw new BuildFailure('not_understood', `The image ${reference} that lockgate.yaml names could not be pulled, and is not in the engine`)
@@ -191,34 +205,32 @@ export class Workshop {
     }
     if (signal.aborted) throw cancelled()
     if (isFull.value) throw this.#diskLow()
-    if (end.status !== 0) throw this.#failure(end, { step: reader.step, afterMs: performance.now() - startedAt })
+    if (end.status !== 0) throw await this.#failure(end, { step: reader.step, afterMs: performance.now() - startedAt })
   }
 
   #output(text: string): void {
-    if (NO_MORE_PROCESSES.test(text)) this.#isCrowded = true
+    this.#hints.line(text)
     this.#log.line(text)
   }
 
-  #failure(end: BoxEnd, how: { readonly step: PlannedStep | null; readonly afterMs: number }): BuildFailure {
-    const { memoryMb, seconds, processes } = this.request.limits
+  async #failure(end: BoxEnd, how: { readonly step: PlannedStep | null; readonly afterMs: number }): Promise<BuildFailure> {
+    const { boxes } = this.#yard
+    const names = [workspaceOf(this.#yard, this.request.buildId), cacheOf(this.#yard, this.request)]
+    const uses = (await Promise.all(names.map((name) => boxes.volumeUse(name)))).filter((use) => use !== null)
     const step = how.step === null ? 'The build' : `"${how.step.name}"`
-    if (end.oomKilled)
-      return new BuildFailure(
-        'out_of_memory',
-        `${step} needed more than the ${memoryMb} MB of memory a build of this app may use: set build.memory in lockgate.yaml, e.g. ${doubled(memoryMb)}`,
-      )
-    if (how.afterMs >= seconds * 1000 - 500)
-      return new BuildFailure(
-        'timed_out',
-        `${step} had not ended after ${seconds} s, the time a build of this app may take: set build.timeout in lockgate.yaml, e.g. ${Math.ceil((seconds * 2) / 60)}m`,
-      )
-    if (this.#isCrowded)
-      return new BuildFailure(
-        'too_many_processes',
-        `${step} exited with ${end.status} after it wanted more than the ${processes} processes a build may have at a time`,
-      )
-    if (how.step?.phase === 'test') return new BuildFailure('tests_failed', `The tests failed: ${step} exited with ${end.status}, and the log says why`)
-    return new BuildFailure('exit_code', `${step} exited with ${end.status}: the log says why`)
+    const isTest = how.step?.phase === 'test'
+    return verdictOf({ step, isTest, end, afterMs: how.afterMs, limits: this.request.limits, hints: this.#hints, uses })
+  }
+
+  /** Whoever may not see what trusted builds leave is not let into private networks either. */
+  async #network(): Promise<BoxSpec['network']> {
+    const { manifest, trusted } = this.request
+    if (manifest.build?.network === 'none') return 'none'
+    if (trusted) return this.#yard.requireFilter ? 'filtered' : 'open'
+    const { network } = await this.#yard.boxes.gaps()
+    if (network === null) return 'filtered'
+    this.note('This change is not trusted, and what keeps builds out of private networks cannot be put in force here: its build has no network')
+    return 'none'
   }
 
   async #refuseFullDisk(): Promise<void> {
@@ -266,8 +278,4 @@ export class Workshop {
 
 function cancelled(): BuildFailure {
   return new BuildFailure('requested', 'The build was cancelled')
-}
-
-function doubled(memoryMb: number): string {
-  return memoryMb % 512 === 0 ? `${(memoryMb * 2) / 1024}GB` : `${memoryMb * 2}MB`
 }

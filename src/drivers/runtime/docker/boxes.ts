@@ -1,18 +1,18 @@
 import { statfs } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
-import { z } from 'zod'
-import { NotFoundError, PlatformError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
-import type { BoxEnd, Boxes, BoxSpec, ImageConfig } from '../types.ts'
-import { EngineRefusal, translated } from './client.ts'
+import { Duplex, type Readable } from 'node:stream'
+import { NotFoundError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
+import type { BoxEnd, Boxes, BoxSpec } from '../types.ts'
+import { commitBox, describeImage, envList, imageLabels, importRootfs, loadImage, pulls, pushImage, TRANSFER_MS } from './box-images.ts'
+import { translated } from './client.ts'
 import { inspect, inspectOurs, type Place, removeContainer } from './containers.ts'
 import { wasOutOfMemory } from './events.ts'
-import { findImage, followProgress, parseReference, pullImage } from './images.ts'
+import { findImage, parseReference } from './images.ts'
 import { LABEL, labelFilter } from './labels.ts'
 import { frames, LineCutter } from './lines.ts'
+import { nestedSecurity } from './nested.ts'
 import { wallTime } from './observe.ts'
 import { Listed } from './schema.ts'
 
-const TRANSFER_MS = 10 * 60_000
 const BOX = 'box'
 const OOM_NEWS_MS = 300
 
@@ -41,19 +41,21 @@ export function openBoxes(place: Place): Boxes {
       ),
     commit: (box, config) => translated(`make an image of ${box}`, async () => commitBox(place, await ours(box), config)),
     importImage: (rootfs, config) => translated(`import ${config.tag}`, () => importRootfs(place, rootfs, config)),
+    describeImage: (reference) => translated('look at an image', () => describeImage(place, reference)),
+    saveImage: (image) => translated(`save ${image}`, () => client.stream({ path: `/images/${encodeURI(image)}/get`, timeoutMs: TRANSFER_MS })),
+    loadImage: (archive) => translated('load an image', () => loadImage(place, archive)),
+    imageLabels: (labels) => imageLabels(installation, labels),
     remove: (box) => translated(`remove ${box}`, () => removeBox(place, box)),
     removeAll: (owner) =>
       translated(`remove the boxes of ${owner}`, async () => {
         const query = { all: 'true', ...labelFilter(installation, { [LABEL.kind]: BOX, [LABEL.owner]: owner }) }
         const listed = await client.json(Listed, { path: '/containers/json', query })
         await Promise.all(listed.map((container) => removeContainer(client, container.Id)))
+        await place.volumes.sweep(owner)
       }),
-    removeVolume: (name) =>
-      translated(
-        `remove volume ${name}`,
-        () => removeVolume(place, name),
-        () => undefined,
-      ),
+    removeVolume: (name) => translated(`remove volume ${name}`, () => place.volumes.remove(name)),
+    volumeUse: (name) => place.volumes.use(name),
+    gaps: async () => ({ disk: await place.volumes.unbounded(), network: await place.filter.stand() }),
     pull: (reference, answerMs) => pulls(place, reference, answerMs),
     tag: (image, reference) => {
       const { name, tag } = parseReference(reference)
@@ -62,37 +64,51 @@ export function openBoxes(place: Place): Boxes {
     push: (reference) => translated(`push ${reference}`, () => pushImage(place, reference)),
     freeBytes: async () => {
       const { info } = await client.connect()
-      const space = await statfs(info.DockerRootDir).catch(() => null)
-      return space === null ? null : space.bavail * space.bsize
+      const places = [info.DockerRootDir, ...(place.volumes.directory === null ? [] : [place.volumes.directory])]
+      const spaces = await Promise.all(places.map((path) => statfs(path).catch(() => null)))
+      const free = spaces.flatMap((space) => (space === null ? [] : [space.bavail * space.bsize]))
+      return free.length === 0 ? null : Math.min(...free)
     },
   }
 }
 
-async function createBox(place: Place, spec: BoxSpec): Promise<void> {
+async function createBox(place: Place, spec: BoxSpec): Promise<string[]> {
   await removeBox(place, spec.name)
-  const network = spec.network === 'none' ? 'none' : await place.networks.ensureForBuilds()
-  const labels = { [LABEL.installation]: place.installation, [LABEL.kind]: BOX, [LABEL.owner]: spec.owner }
-  for (const volume of Object.values(spec.volumes ?? {}))
-    await place.client.send({
-      method: 'POST',
-      path: '/volumes/create',
-      body: { Name: volume, Labels: { [LABEL.installation]: place.installation, [LABEL.kind]: 'cache' } },
-    })
+  const network = await networkFor(place, spec)
+  const body = await boxBody(place, spec, network)
+  const user = spec.user ?? '0:0'
+  return place.volumes.with(Object.values(spec.volumes ?? {}), { owner: spec.owner, user }, () =>
+    place.client.send({ method: 'POST', path: '/containers/create', query: { name: spec.name }, body }),
+  )
+}
+
+/** The rules stand before the box can send anything. */
+async function networkFor(place: Place, spec: BoxSpec): Promise<string> {
+  if (spec.network === 'none') return 'none'
+  const missing = await place.filter.stand()
+  if (missing !== null && spec.network === 'filtered')
+    throw new RejectedError('box.unfiltered', `A build must not reach private networks, and what forbids it cannot be put in force here: ${missing}`)
+  return place.networks.ensureForBuilds()
+}
+
+async function boxBody(place: Place, spec: BoxSpec, network: string): Promise<Readonly<Record<string, unknown>>> {
   const memory = spec.limits.memoryMb * 1024 * 1024
-  const body = {
+  const hasInput = spec.readsInput === true
+  const hasSize = (await place.volumes.unbounded()) === null
+  return {
     Image: spec.image,
     // Empty and not left out: the image's entrypoint is not wanted, and is not to be in an image made of this box.
     Entrypoint: [],
     Cmd: spec.command,
-    Labels: labels,
+    Labels: { [LABEL.installation]: place.installation, [LABEL.kind]: BOX, [LABEL.owner]: spec.owner },
     Env: envList(spec.env),
     Healthcheck: { Test: ['NONE'] },
+    ...(hasInput ? { OpenStdin: true, StdinOnce: true, AttachStdin: true } : {}),
     ...(spec.user === undefined ? {} : { User: spec.user }),
     ...(spec.workdir === undefined ? {} : { WorkingDir: spec.workdir }),
     HostConfig: {
       Init: true,
-      CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges'],
+      ...(spec.nested === true ? await nestedSecurity(place.client) : { CapDrop: ['ALL'], SecurityOpt: ['no-new-privileges'] }),
       Memory: memory,
       MemorySwap: memory,
       NanoCpus: Math.round(spec.limits.cpus * 1e9),
@@ -103,24 +119,22 @@ async function createBox(place: Place, spec: BoxSpec): Promise<void> {
       LogConfig: { Type: 'none' },
       NetworkMode: network,
       Tmpfs: Object.fromEntries(Object.entries(spec.tmpfs ?? {}).map(([path, mb]) => [path, `size=${mb}m,mode=1777,exec`])),
-      Mounts: Object.entries(spec.volumes ?? {}).map(([path, volume]) => ({ Type: 'volume', Source: volume, Target: path })),
+      Mounts: Object.entries(spec.volumes ?? {}).map(([path, volume]) => ({
+        Type: 'volume',
+        Source: volume.name,
+        Target: path,
+        ReadOnly: volume.readOnly === true,
+        // Else the engine gives an empty one the owner and the files of the image's folder.
+        VolumeOptions: { NoCopy: hasSize },
+      })),
     },
   }
-  await place.client.send({ method: 'POST', path: '/containers/create', query: { name: spec.name }, body })
 }
 
 async function removeBox(place: Place, name: string): Promise<void> {
   const present = await inspectOurs(place, name)
   if (present && present.Config.Labels[LABEL.kind] !== BOX) throw new RejectedError('runtime.not_ours', `${name} is not a box`)
   if (present) await removeContainer(place.client, present.Id)
-}
-
-async function removeVolume(place: Place, name: string): Promise<void> {
-  const path = `/volumes/${encodeURIComponent(name)}`
-  const { Labels } = await place.client.json(z.object({ Labels: z.record(z.string(), z.string()).nullish() }), { path })
-  if (Labels?.[LABEL.installation] !== place.installation)
-    throw new RejectedError('runtime.not_ours', `A volume named ${name} exists that Lockgate did not make`)
-  await place.client.send({ method: 'DELETE', path })
 }
 
 async function runBox(place: Place, id: string, options: Parameters<Boxes['run']>[1]): Promise<BoxEnd> {
@@ -131,9 +145,11 @@ async function runBox(place: Place, id: string, options: Parameters<Boxes['run']
   const stream = await client.stream({
     method: 'POST',
     path: `/containers/${id}/attach`,
-    query: { stream: 'true', stdout: 'true', stderr: 'true' },
+    query: { stream: 'true', stdout: 'true', stderr: 'true', ...(options.input === undefined ? {} : { stdin: 'true' }) },
     signal: closed.signal,
+    isTwoWay: options.input !== undefined,
   })
+  if (options.input !== undefined && stream instanceof Duplex) stream.write(options.input)
   const output = readOutput(stream, options.line)
   const kill = (): void => void client.send({ method: 'POST', path: `/containers/${id}/kill` }).catch(() => undefined)
   signal.addEventListener('abort', kill, { once: true })
@@ -168,72 +184,4 @@ async function endOf(place: Place, id: string): Promise<BoxEnd> {
   const oomKilled =
     State.OOMKilled || (State.ExitCode !== 0 && startedAt !== null && (await wasOutOfMemory(place.client, id, { sinceMs: startedAt, waitMs: OOM_NEWS_MS })))
   return { status: State.ExitCode, oomKilled }
-}
-
-const Made = z.object({ Id: z.string() })
-
-async function commitBox(place: Place, id: string, config: ImageConfig): Promise<string> {
-  const { name, tag } = parseReference(config.tag)
-  const body = {
-    ...(config.command === undefined ? {} : { Cmd: config.command, Entrypoint: [] }),
-    ...(config.workdir === undefined ? {} : { WorkingDir: config.workdir }),
-    ...(config.user === undefined ? {} : { User: config.user }),
-    Env: envList(config.env),
-    Labels: imageLabels(place.installation, config),
-  }
-  const query = { container: id, repo: name, tag, pause: 'false' }
-  const { Id } = await place.client.json(Made, { method: 'POST', path: '/commit', query, body, timeoutMs: TRANSFER_MS })
-  return Id
-}
-
-async function importRootfs(place: Place, rootfs: Readable, config: ImageConfig): Promise<string> {
-  const { name, tag } = parseReference(config.tag)
-  const changes = [
-    ...(config.command === undefined ? [] : [`CMD ${JSON.stringify(config.command)}`]),
-    ...(config.workdir === undefined ? [] : [`WORKDIR ${config.workdir}`]),
-    ...(config.user === undefined ? [] : [`USER ${config.user}`]),
-    ...Object.entries(config.env ?? {}).map(([key, value]) => `ENV ${key}=${JSON.stringify(value)}`),
-    ...Object.entries(imageLabels(place.installation, config)).map(([key, value]) => `LABEL ${key}=${JSON.stringify(value)}`),
-  ]
-  const call = { method: 'POST', path: '/images/create', query: { fromSrc: '-', repo: name, tag, changes }, tar: rootfs, timeoutMs: TRANSFER_MS } as const
-  await followProgress(place.client, call, { answerMs: TRANSFER_MS, allMs: TRANSFER_MS })
-  const image = await findImage(place.client, config.tag)
-  if (!image) throw new RejectedError('runtime.refused', `The engine imported ${config.tag} but does not have it`)
-  return image.Id
-}
-
-/**
- * A container inherits the labels of its image, and an image those of the box it was made of: they are emptied, so that a
- * container somebody starts by hand from an image of ours is never taken for one of ours.
- */
-function imageLabels(installation: string, config: ImageConfig): Readonly<Record<string, string>> {
-  return { [LABEL.installation]: '', [LABEL.kind]: '', [LABEL.owner]: '', [LABEL.image]: installation, ...config.labels }
-}
-
-async function pulls(place: Place, text: string, answerMs: number): Promise<boolean> {
-  try {
-    await pullImage(place.client, parseReference(text), answerMs)
-    return true
-  } catch (error) {
-    if (error instanceof PlatformError && (error.code.startsWith('image.') || error.code === 'runtime.unreachable')) return false
-    throw error
-  }
-}
-
-async function pushImage(place: Place, text: string): Promise<void> {
-  const { name, tag } = parseReference(text)
-  try {
-    await followProgress(
-      place.client,
-      { method: 'POST', path: `/images/${encodeURI(name)}/push`, query: { tag }, isAnonymous: true, timeoutMs: TRANSFER_MS },
-      { answerMs: 60_000, allMs: TRANSFER_MS },
-    )
-  } catch (error) {
-    if (error instanceof EngineRefusal) throw new RejectedError('image.push_failed', `${text} could not be pushed: ${error.message}`, { cause: error })
-    throw error
-  }
-}
-
-function envList(env: Readonly<Record<string, string>> | undefined): string[] {
-  return Object.entries(env ?? {}).map(([name, value]) => `${name}=${value}`)
 }

@@ -20,6 +20,8 @@ export interface Call {
   readonly timeoutMs?: number
   /** Send the header of registry credentials, empty: a push without it is refused. */
   readonly isAnonymous?: boolean
+  /** The stream is the connection itself: what is written to it goes to the engine. */
+  readonly isTwoWay?: boolean
 }
 
 /** An answer of the engine that is not a success; verbs translate the ones they expect, the rest becomes RejectedError. */
@@ -140,6 +142,7 @@ export class EngineClient {
         options: { _query: call.query ?? {}, _body: call.body ?? {} },
         ...(call.tar ? { file: call.tar } : {}),
         ...(call.isAnonymous ? { authconfig: {} } : {}),
+        ...(call.isTwoWay ? { hijack: true } : {}),
       }
       modem.dial(options as unknown as Parameters<Modem['dial']>[0], (cause: unknown, answer: unknown) => {
         if (!cause) return finish(null, answer)

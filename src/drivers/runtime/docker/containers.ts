@@ -1,9 +1,11 @@
 import { RejectedError } from '../../../lib/errors.ts'
 import type { InstanceSpec } from '../types.ts'
+import type { BuildFilter } from './build-filter.ts'
 import { type EngineClient, EngineRefusal, translated } from './client.ts'
 import { instanceLabels, LABEL } from './labels.ts'
 import type { Networks } from './networks.ts'
 import { Inspected } from './schema.ts'
+import type { Volumes } from './volumes.ts'
 
 // What ordinary images need to start as root and become somebody else; everything else is dropped (no raw sockets, no
 // mknod, no chroot, no auditing).
@@ -13,6 +15,8 @@ export interface Place {
   readonly client: EngineClient
   readonly installation: string
   readonly networks: Networks
+  readonly volumes: Volumes
+  readonly filter: BuildFilter
 }
 
 /** The body of a create call: made from the typed spec only, nothing is passed through (D7). */

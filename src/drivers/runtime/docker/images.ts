@@ -140,7 +140,8 @@ function pulledTag(installation: string, digest: string): { readonly repo: strin
   return { repo: `lockgate-${installation}/pulled`, tag: digest.replace('sha256:', '').slice(0, 24) }
 }
 
-function factsOf(image: Image): ImageFacts {
+/** What an image says, in our words. */
+export function factsOf(image: Image): ImageFacts {
   const ports = Object.keys(image.Config?.ExposedPorts ?? {}).filter((port) => port.endsWith('/tcp'))
   return {
     digest: image.Id,

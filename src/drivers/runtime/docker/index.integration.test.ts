@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import { randomWord } from '../../../lib/ids.ts'
 import { run } from '../../../lib/run.ts'
 import { runtimeContract } from '../contract.ts'
 import type { Boxes, InstanceSpec, Runtime, RuntimeParts } from '../types.ts'
+import { removeFilter } from './build-filter.ts'
 import { docker } from './index.ts'
 
 const installation = `t${randomWord(8)}`
@@ -20,7 +22,13 @@ const deafSocket = join(tmpdir(), `lockgate-deaf-${randomWord(8)}.sock`)
 
 async function opened(socket?: string): Promise<RuntimeParts> {
   return docker.create(
-    docker.Config.parse({ installation, instanceRange: '10.214.0.0/16', timeoutMs: socket ? 300 : 30_000, ...(socket ? { socket } : {}) }),
+    docker.Config.parse({
+      installation,
+      volumesDirectory: `/tmp/lockgate-${installation}`,
+      instanceRange: '10.214.0.0/16',
+      timeoutMs: socket ? 300 : 30_000,
+      ...(socket ? { socket } : {}),
+    }),
     undefined,
   )
 }
@@ -37,6 +45,8 @@ beforeAll(async () => {
 afterAll(async () => {
   deaf.close()
   for (const { name } of await runtime.observe()) await runtime.remove(name)
+  await removeFilter(installation)
+  await rm(`/tmp/lockgate-${installation}`, { recursive: true, force: true })
 })
 
 runtimeContract(async () => ({

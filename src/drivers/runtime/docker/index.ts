@@ -3,6 +3,7 @@ import { ConflictError, NotFoundError } from '../../../lib/errors.ts'
 import type { Driver } from '../../driver.ts'
 import type { ImageFacts, Runtime, RuntimeParts } from '../types.ts'
 import { openBoxes } from './boxes.ts'
+import { BuildFilter } from './build-filter.ts'
 import { EngineClient, EngineRefusal, translated } from './client.ts'
 import { ensureContainer, inspectOurs, type Place, removeContainer } from './containers.ts'
 import { watchContainers } from './events.ts'
@@ -14,6 +15,7 @@ import { readLogs } from './logs.ts'
 import { Networks } from './networks.ts'
 import { Observer } from './observe.ts'
 import { Config, type Inspected } from './schema.ts'
+import { Volumes } from './volumes.ts'
 
 const STOP_SLACK_MS = 10_000
 
@@ -23,7 +25,14 @@ export const docker: Driver<RuntimeParts, typeof Config, undefined> = {
   Config,
   create: async (config) => {
     const client = new EngineClient(config.socket ?? process.env['DOCKER_HOST'] ?? '/var/run/docker.sock', config.timeoutMs)
-    const place = { client, installation: config.installation, networks: new Networks(client, config.installation) }
+    const { installation } = config
+    const place = {
+      client,
+      installation,
+      networks: new Networks(client, installation),
+      volumes: new Volumes(client, installation, config.volumesDirectory),
+      filter: new BuildFilter(installation, config.allowNetworks),
+    }
     return { runtime: openRuntime(place, config), boxes: openBoxes(place) }
   },
 }
@@ -73,7 +82,7 @@ function openRuntime(place: Place, config: Config): Runtime {
         return State.Pid > 0 ? listeningOf(State.Pid) : null
       }),
     watch: (signal) => watchContainers(client, installation, signal),
-    info: () => engineInfo(client, networks, config.instanceRange),
+    info: () => engineInfo(place, config.instanceRange),
   }
 }
 

@@ -3,13 +3,14 @@ import { hostRoutes } from '../../../lib/host-routes.ts'
 import { formatRange, overlaps, parseRange, type Range } from '../../../lib/ipv4.ts'
 import type { RuntimeInfo } from '../types.ts'
 import type { EngineClient } from './client.ts'
-import type { Networks } from './networks.ts'
+import type { Place } from './containers.ts'
 import { Network } from './schema.ts'
 
 type Check = RuntimeInfo['checks'][number]
 
 /** What doctor shows. Does not throw for an engine that does not answer: that is the first check. */
-export async function engineInfo(client: EngineClient, networks: Networks, instanceRange: string): Promise<RuntimeInfo> {
+export async function engineInfo(place: Place, instanceRange: string): Promise<RuntimeInfo> {
+  const { client, networks } = place
   try {
     const { version, info } = await client.connect()
     await client.send({ path: '/_ping' })
@@ -31,10 +32,32 @@ export async function engineInfo(client: EngineClient, networks: Networks, insta
           : 'Instances stop when the engine restarts: set "live-restore": true in /etc/docker/daemon.json to keep them up',
       },
       rangeCheck(parseRange(instanceRange), await hostRoutes(), (await networks.ranges()).filter((range) => range.includes('.')).map(parseRange)),
+      diskCheck(await place.volumes.unbounded()),
+      filterCheck(await place.filter.stand()),
     ]
     return { name: 'docker', version: version.Version, checks }
   } catch (error) {
     return { name: 'docker', version: 'unknown', checks: [{ name: 'engine', ok: false, sentence: `${messageOf(error)} (${codeOf(error)})` }] }
+  }
+}
+
+function diskCheck(missing: string | null): Check {
+  const name = 'build-disk'
+  if (missing === null) return { name, ok: true, sentence: 'A build writes to a disk of its own with a size (build.disk)' }
+  return {
+    name,
+    ok: false,
+    sentence: `The disk of one build has no limit here, only the floor of free space: ${missing}. Install e2fsprogs, run the server as root, and allow loop devices`,
+  }
+}
+
+function filterCheck(missing: string | null): Check {
+  const name = 'build-network'
+  if (missing === null) return { name, ok: true, sentence: 'Builds reach the internet, but neither this host nor private networks' }
+  return {
+    name,
+    ok: false,
+    sentence: `Builds reach private networks and this host; those of untrusted changes get no network: ${missing}. Install nftables and run the server as root`,
   }
 }
 

@@ -2,9 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { ConflictError, RejectedError } from '../../../lib/errors.ts'
 import type { Subnet } from '../types.ts'
+import { buildInterface } from './build-filter.ts'
 import { type EngineClient, EngineRefusal } from './client.ts'
 import { LABEL, type Labels, labelFilter } from './labels.ts'
 import { Network } from './schema.ts'
+
+const BRIDGE_NAME = 'com.docker.network.bridge.name'
 
 interface Wanted {
   readonly name: string
@@ -41,7 +44,7 @@ export class Networks {
       name: `lockgate-${this.#installation}-build`,
       labels: { [LABEL.kind]: 'lockgate-build' },
       subnet: null,
-      options: { 'com.docker.network.bridge.enable_icc': 'false' },
+      options: { [BRIDGE_NAME]: buildInterface(this.#installation), 'com.docker.network.bridge.enable_icc': 'false' },
     })
   }
 
@@ -80,8 +83,10 @@ export class Networks {
     const present = await this.#find(wanted.name)
     if (present && present.Labels[LABEL.installation] !== this.#installation)
       throw new RejectedError('runtime.not_ours', `A network named ${wanted.name} exists that Lockgate did not make: remove it`)
-    if (present && (wanted.subnet === null || present.IPAM?.Config?.some((config) => config.Subnet === wanted.subnet?.cidr))) return
-    // Ours with another range: a leftover of an environment that had this id before. Fails while something is on it.
+    const hasRange = wanted.subnet === null || present?.IPAM?.Config?.some((config) => config.Subnet === wanted.subnet?.cidr)
+    if (present && hasRange && (present.Options?.[BRIDGE_NAME] ?? '') === (wanted.options[BRIDGE_NAME] ?? '')) return
+    // Ours with another range: a leftover of an environment that had this id before. Or from before the bridge of builds had a
+    // name of its own. Fails while something is on it.
     if (present) await this.#delete(present)
     await this.#create(wanted)
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseRange } from '../../../lib/ipv4.ts'
 
 export const Config = z
   .strictObject({
@@ -17,10 +18,30 @@ export const Config = z
       .regex(/^[0-9.]+\/\d{1,2}$/, 'an IPv4 range such as 10.210.0.0/16')
       .default('10.210.0.0/16')
       .describe('Networks of environments are cut from this range; doctor compares it with the routes of the host'),
+    volumesDirectory: z
+      .string()
+      .regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path')
+      .nullable()
+      .default(null)
+      .describe('Where the disks of builds are, each a file of its own with a size; the server takes a folder of its data directory. null: they have no size'),
+    allowNetworks: z
+      .array(z.string().refine(isRange, 'an IPv4 range such as 10.1.2.0/24'))
+      .max(100)
+      .default([])
+      .describe('Private networks that builds may reach all the same, such as that of a package mirror'),
     timeoutMs: z.int().min(100).max(600_000).default(30_000).describe('How long the engine may take to answer one call'),
   })
   .describe('Docker Engine on this machine')
 export type Config = z.infer<typeof Config>
+
+function isRange(text: string): boolean {
+  try {
+    parseRange(text)
+    return true
+  } catch {
+    return false
+  }
+}
 
 const Labels = z
   .record(z.string(), z.string())
@@ -82,6 +103,7 @@ export const Network = z.object({
   Id: z.string(),
   Name: z.string(),
   Labels,
+  Options: z.record(z.string(), z.string()).nullish(),
   IPAM: z.object({ Config: z.array(z.object({ Subnet: z.string().default(''), Gateway: z.string().optional() })).nullish() }).optional(),
 })
 export type Network = z.infer<typeof Network>
