@@ -3,8 +3,22 @@ import type { Manifest } from '../app/manifest.ts'
 /** What is built by which means. */
 export type BuildKind = 'dockerfile' | 'makefile' | 'node' | 'python' | 'go' | 'php' | 'static'
 
-/** Lockgate's own images: what apps run on, and beside each language what its builds run in. */
-export const BASES = ['base', 'node', 'node-build', 'static'] as const
+/** Lockgate's own images: what apps run on, what their builds run in (`-build`), and that with compilers (`-native`). */
+export const BASES = [
+  'base',
+  'build',
+  'native',
+  'node',
+  'node-build',
+  'node-native',
+  'python',
+  'python-build',
+  'python-native',
+  'go-build',
+  'php',
+  'php-build',
+  'static',
+] as const
 export type BaseName = (typeof BASES)[number]
 
 /** A base of Lockgate's own; a version where it is of a language. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { distributionSources, downloadOptions } from './apt-sources.ts'
+import { distributionSources, downloadOptions, suiteSources } from './apt-sources.ts'
 
 test('the distribution is found in both forms, with its mirror and key; other repositories stay out', () => {
   const files = {
@@ -32,4 +32,15 @@ test('proxies, certificates and clocks of apt are taken, hooks are not', () => {
     'Acquire::https::CAInfo "/ca.crt";',
     'Acquire::Check-Valid-Until "false";',
   ])
+})
+
+test('another suite of Debian comes from the mirrors of the host, on other distributions from the archive', () => {
+  const lines = ['deb [signed-by=/k.gpg] http://mirror/debian bookworm main', 'deb http://mirror/debian-security bookworm-security main']
+
+  expect(suiteSources(lines, 'bookworm', 'bookworm')).toEqual(lines)
+  expect(suiteSources(lines, 'bookworm', 'trixie')).toEqual([
+    'deb [signed-by=/k.gpg] http://mirror/debian trixie main',
+    'deb http://mirror/debian-security trixie-security main',
+  ])
+  expect(suiteSources(['deb http://archive.ubuntu.com/ubuntu noble main'], 'noble', 'trixie')[0]).toMatch(/ http:\/\/deb\.debian\.org\/debian trixie main$/)
 })

@@ -28,6 +28,24 @@ export function distributionSources(files: Readonly<Record<string, string>>, cod
   return [...lines]
 }
 
+const DEBIAN_SUITES = ['bullseye', 'bookworm', 'trixie', 'forky']
+/** Debian's archive as every Debian host knows it, for hosts of another distribution that have its keys. */
+const DEBIAN_KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg'
+const DEBIAN_FROM_ELSEWHERE: readonly SourceLine[] = [
+  `deb [signed-by=${DEBIAN_KEYS}] http://deb.debian.org/debian bookworm main`,
+  `deb [signed-by=${DEBIAN_KEYS}] http://deb.debian.org/debian-security bookworm-security main`,
+]
+
+/**
+ * Sources of a Debian suite that may be another than the host's: the same mirrors with the other name.
+ */
+export function suiteSources(lines: readonly SourceLine[], host: string, suite: string): SourceLine[] {
+  if (host === suite) return [...lines]
+  const debian = DEBIAN_SUITES.includes(host) ? lines : DEBIAN_FROM_ELSEWHERE
+  const from = DEBIAN_SUITES.includes(host) ? host : 'bookworm'
+  return debian.map((line) => line.replace(new RegExp(` ${from}(-updates|-security)? `), (_, pocket: string | undefined) => ` ${suite}${pocket ?? ''} `))
+}
+
 function parseOneLine(text: string): Entry[] {
   const entries: Entry[] = []
   for (const line of text.split('\n')) {

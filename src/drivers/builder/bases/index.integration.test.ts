@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { BaseName } from '../../../core/build/build-plan.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { silentLog } from '../../../lib/log.ts'
 import { launch, run } from '../../../lib/run.ts'
@@ -54,6 +55,18 @@ test('every base is there when it was asked for, and holds what it is for', asyn
   expect(await says(await bases.image({ base: 'node-build', version: null }), 'git', '--version')).toContain('git version')
   expect(await says(await bases.image({ base: 'node-build', version: null }), 'npm', '--version')).toMatch(/^11\./)
   expect(await boxes.findImage(await bases.image({ base: 'static', version: null }))).toMatch(/^sha256:/)
+})
+
+test('a language comes in the version that is asked for, with compilers only where they are wanted', async () => {
+  const bases = new Bases({ boxes, registry: null, log: silentLog })
+  const says = async (base: BaseName, version: string | null, ...command: string[]): Promise<string> =>
+    (await run('docker', ['run', '--rm', await bases.image({ base, version }), ...command])).stdout.trim()
+
+  expect(await says('node', '22.23.3', 'node', '--version')).toEqual('v22.23.3')
+  expect(await says('node', '22.23.3', 'npm', '--version')).toMatch(/^10\./)
+  expect(await says('python', '3.11', 'python', '--version')).toMatch(/^Python 3\.11\./)
+  expect(await says('node-build', null, 'sh', '-c', 'which gcc || echo none')).toEqual('none')
+  await expect(bases.image({ base: 'node', version: '22.999.0' })).rejects.toMatchObject({ code: 'bases.no_such_version' })
 })
 
 test('a base goes to a registry and comes back', async () => {

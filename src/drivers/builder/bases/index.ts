@@ -1,21 +1,25 @@
-import { createHash } from 'node:crypto'
-import type { BaseChoice, BaseName } from '../../../core/build/build-plan.ts'
-import { messageOf } from '../../../lib/errors.ts'
+import type { BaseChoice } from '../../../core/build/build-plan.ts'
+import { messageOf, UnavailableError } from '../../../lib/errors.ts'
+import { sha256 } from '../../../lib/hash.ts'
 import type { Log } from '../../../lib/log.ts'
 import { tarStream } from '../../../lib/tar.ts'
 import type { Boxes } from '../../runtime/types.ts'
 import { npmVersion, STATIC_SERVER, staticServerSource, withNodeFiles } from './node-files.ts'
-import { BUILD_PACKAGES, PACKAGES, type RecipeFacts, recipeTag } from './recipe.ts'
+import { type Recipe, type RecipeFacts, recipeOf, recipeTag } from './recipe.ts'
 import { suiteOfHost, withRootfs } from './rootfs.ts'
 
 const REGISTRY_ANSWER_MS = 3_000
 const OWNER = 'bases'
-const LIMITS = { cpus: 1, memoryMb: 256, processes: 64 }
+const FILL_LIMITS = { cpus: 1, memoryMb: 256, processes: 64 }
+const RUN_LIMITS = { cpus: 2, memoryMb: 1024, processes: 256 }
+const RUN_MS = 5 * 60_000
 
 export interface BasesOptions {
   readonly boxes: Boxes
   /** Prefix of a registry that has them, e.g. `127.0.0.1:5000/lockgate`; what is made here is pushed there too. */
   readonly registry: string | null
+  /** Where packages come from, for what is fetched into a base. */
+  readonly env?: Readonly<Record<string, string>>
   readonly log: Log
 }
 
@@ -28,25 +32,28 @@ export class Bases {
     this.#options = options
   }
 
-  /** The image's tag; it is there when this resolves. `note` is told when it takes a while. Throws what `withRootfs` throws. */
+  /** The image's tag; it is there when this resolves. `note` is told when it takes a while. Throws what `withRootfs` and `withNodeFiles` throw. */
   async image(choice: BaseChoice, note: (line: string) => void = () => undefined): Promise<string> {
     const tag = await this.tag(choice)
     const known = this.#underWay.get(tag)
     if (known) return known
-    const work = this.#image(choice.base, tag, note).finally(() => this.#underWay.delete(tag))
+    const work = this.#image(choice, tag, note).finally(() => this.#underWay.delete(tag))
     this.#underWay.set(tag, work)
     return work
   }
 
   /** What `image` will give, without making it: equal recipes are equal tags. */
-  async tag({ base }: BaseChoice): Promise<string> {
-    return `lockgate/${base}:${recipeTag(base, await factsOfHost())}`
+  async tag(choice: BaseChoice): Promise<string> {
+    const version = choice.version === null ? '' : `${choice.version}-`
+    return `lockgate/${choice.base}:${version}${recipeTag(choice, await factsOfHost())}`
   }
 
-  async #image(name: BaseName, tag: string, note: (line: string) => void): Promise<string> {
+  async #image(choice: BaseChoice, tag: string, note: (line: string) => void): Promise<string> {
     const { boxes, registry, log } = this.#options
     if (await boxes.findImage(tag)) return tag
-    note(`Making the base image lockgate/${name}: once on this machine, about 20 s`)
+    note(
+      `Making the base image ${tag.slice(0, tag.lastIndexOf(':'))}${choice.version === null ? '' : ` ${choice.version}`}: once on this machine, up to a minute`,
+    )
     const startedAt = performance.now()
     const remote = registry === null ? null : `${registry}/${tag.slice('lockgate/'.length)}`
     if (remote !== null && (await boxes.pull(remote, REGISTRY_ANSWER_MS)) === null) {
@@ -54,34 +61,54 @@ export class Bases {
       log.info('base image pulled', { image: remote, seconds: secondsSince(startedAt) })
       return tag
     }
-    await this.#make(name, tag)
+    await this.#make(choice, tag)
     log.info('base image made', { image: tag, seconds: secondsSince(startedAt) })
     if (remote !== null) await this.#share(tag, remote)
     return tag
   }
 
-  async #make(name: BaseName, tag: string): Promise<void> {
+  async #make(choice: BaseChoice, tag: string): Promise<void> {
     const { boxes } = this.#options
-    const labels = { 'lockgate.base': name }
-    if (name === 'base') {
-      await withRootfs(PACKAGES, (tar) => boxes.importImage(tar, { tag, command: ['sh'], labels, env: { LANG: 'C.UTF-8', PATH } }))
-      return
-    }
-    const below = await this.image({ base: name === 'node' ? 'base' : 'node', version: null })
-    const box = `lockgate-bases-${name}-${createHash('sha256').update(`${tag}${process.pid}`).digest('hex').slice(0, 8)}`
-    await boxes.create({ name: box, owner: OWNER, image: below, command: ['true'], limits: LIMITS, network: 'none' })
+    const recipe = recipeOf(choice, await factsOfHost())
+    const config = { tag, command: ['sh'], labels: { 'lockgate.base': choice.base }, env: recipe.env }
+    if ('packages' in recipe.from) await withRootfs(recipe.from, (tar) => boxes.importImage(tar, config))
+    if ('packages' in recipe.from && recipe.run === undefined) return
+    const below = 'packages' in recipe.from ? tag : await this.image(recipe.from)
+    const box = `lockgate-bases-${choice.base}-${sha256(`${tag}${process.pid}`).slice(0, 8)}`
+    const { run } = recipe
+    await boxes.create({
+      name: box,
+      owner: OWNER,
+      image: below,
+      command: run?.command ?? ['true'],
+      limits: run === undefined ? FILL_LIMITS : RUN_LIMITS,
+      network: run?.isOnline ? 'open' : 'none',
+      env: { ...(run?.isOnline ? this.#options.env : {}), ...run?.env },
+    })
     try {
-      if (name === 'node') await withNodeFiles((tar) => boxes.put(box, '/', tar))
-      if (name === 'node-build') await withRootfs(BUILD_PACKAGES, (tar) => boxes.put(box, '/', tar))
-      if (name === 'static') {
-        const source = await staticServerSource()
-        const tar = tarStream(async (target) => void target.entry({ name: STATIC_SERVER.slice(1) }, source))
-        await boxes.put(box, '/', tar)
-      }
-      await boxes.commit(box, { tag, labels, command: name === 'static' ? ['node', STATIC_SERVER, '/app'] : ['sh'], env: NODE_ENV })
+      await this.#add(box, recipe)
+      await boxes.commit(box, config)
     } finally {
       await boxes.remove(box)
     }
+  }
+
+  async #add(box: string, { node, staticServer, run }: Recipe): Promise<void> {
+    const { boxes } = this.#options
+    if (node !== undefined) await withNodeFiles(node, (tar) => boxes.put(box, '/', tar))
+    if (staticServer) {
+      const source = await staticServerSource()
+      await boxes.put(
+        box,
+        '/',
+        tarStream(async (target) => void target.entry({ name: STATIC_SERVER.slice(1) }, source)),
+      )
+    }
+    if (run === undefined) return
+    const lines: string[] = []
+    const { status } = await boxes.run(box, { line: (line) => lines.push(line), signal: AbortSignal.timeout(RUN_MS) })
+    if (status !== 0)
+      throw new UnavailableError('bases.failed', `A base image could not be made: ${run.command.join(' ')} exited with ${status}: ${lines.slice(-5).join(' ')}`)
   }
 
   /** Other machines of the registry need not make it again; that it is not taken is no reason to fail. */
@@ -96,12 +123,8 @@ export class Bases {
   }
 }
 
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-// npm would write below a home that may not be writable, and ask the internet whether it is the newest.
-const NODE_ENV = { npm_config_cache: '/tmp/.npm', npm_config_update_notifier: 'false', npm_config_fund: 'false', npm_config_audit: 'false' }
-
 async function factsOfHost(): Promise<RecipeFacts> {
-  return { suite: await suiteOfHost(), arch: process.arch, node: process.version, npm: await npmVersion(), staticServer: await staticServerSource() }
+  return { suite: await suiteOfHost(), arch: process.arch, node: process.version.slice(1), npm: await npmVersion(), staticServer: await staticServerSource() }
 }
 
 function secondsSince(startedAt: number): number {

@@ -1,15 +1,19 @@
 import { createReadStream } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, extname, join, relative } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Pack } from 'tar-stream'
+import { z } from 'zod'
+import { messageOf, RejectedError, UnavailableError } from '../../../lib/errors.ts'
 import { run } from '../../../lib/run.ts'
 import { addEntry, tarStream } from '../../../lib/tar.ts'
 
 const require = createRequire(import.meta.url)
+const FETCH_MS = 5 * 60_000
+const Packed = z.array(z.object({ filename: z.string() })).min(1)
 const NPM_FOLDER = 'usr/local/lib/node_modules/npm'
 
 /** Where the program of `lockgate/static` stands in its image. */
@@ -26,21 +30,62 @@ export async function npmVersion(): Promise<string> {
   return version
 }
 
-/** A tar of Node (the one that runs us, without symbols) and npm, for `/usr/local`. */
-export async function withNodeFiles<T>(use: (tar: Readable) => Promise<T>): Promise<T> {
+/** npm before this cannot be run by every Node we have: it comes with those up to 22. */
+const OLDER_NPM = '10.9.9'
+
+export interface NodeWanted {
+  readonly version: string
+  readonly hasHeaders: boolean
+}
+
+/**
+ * A tar of a Node without symbols, its headers and npm, for `/usr/local`: the Node that runs us from here, any other from
+ * the npm registry, which says what its bytes must be. Throws RejectedError `bases.no_such_version`.
+ */
+export async function withNodeFiles<T>(node: NodeWanted, use: (tar: Readable) => Promise<T>): Promise<T> {
+  const { version, hasHeaders } = node
   const folder = await mkdtemp(join(tmpdir(), 'lockgate-node-'))
   try {
-    const binary = await stripped(process.execPath, join(folder, 'node'))
-    return await use(tarStream((tar) => fill(tar, binary)))
+    const isOurs = `v${version}` === process.version
+    const home = isOurs ? dirname(dirname(process.execPath)) : await packed(`node-linux-${process.arch}@${version}`, join(folder, 'node-package'))
+    const npm =
+      Number(version.split('.')[0]) > 22 ? dirname(require.resolve('npm/package.json')) : await packed(`npm@${OLDER_NPM}`, join(folder, 'npm-package'))
+    const binary = await stripped(join(home, 'bin', 'node'), join(folder, 'node'))
+    return await use(tarStream((tar) => fill(tar, { binary, headers: hasHeaders ? join(home, 'include', 'node') : null, npm })))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-async function fill(tar: Pack, binary: string): Promise<void> {
-  await addFile(tar, binary, 'usr/local/bin/node')
-  const npm = dirname(require.resolve('npm/package.json'))
-  for (const path of await filesBelow(npm)) await addFile(tar, path, `${NPM_FOLDER}/${relative(npm, path)}`)
+/** The unpacked files of a package of the npm registry; npm refuses bytes that are not what the registry has published. */
+async function packed(name: string, folder: string): Promise<string> {
+  await mkdir(folder)
+  const cli = join(dirname(require.resolve('npm/package.json')), 'bin', 'npm-cli.js')
+  try {
+    const { stdout } = await run(process.execPath, [cli, 'pack', '--json', `--pack-destination=${folder}`, '--', name], {
+      env: { ...passedOn(), npm_config_cache: join(folder, 'cache') },
+      timeoutMs: FETCH_MS,
+    })
+    const [described] = Packed.parse(JSON.parse(stdout))
+    await run('tar', ['-xzf', join(folder, described?.filename ?? ''), '-C', folder])
+  } catch (error) {
+    if (/E404|ETARGET|notarget/i.test(messageOf(error))) throw new RejectedError('bases.no_such_version', `The npm registry has no ${name}`, { cause: error })
+    throw new UnavailableError('bases.failed', `${name} could not be fetched from the npm registry: ${messageOf(error)}`, { cause: error })
+  }
+  return join(folder, 'package')
+}
+
+/** npm asks the registry that this host is set up with. */
+function passedOn(): Record<string, string> {
+  const names = Object.keys(process.env).filter((name) => /^(HOME|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|(https?|no)_proxy|npm_config_.*registry)$/i.test(name))
+  return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']))
+}
+
+async function fill(tar: Pack, from: { readonly binary: string; readonly headers: string | null; readonly npm: string }): Promise<void> {
+  await addFile(tar, from.binary, 'usr/local/bin/node')
+  for (const path of await filesBelow(from.npm)) await addFile(tar, path, `${NPM_FOLDER}/${relative(from.npm, path)}`)
+  const { headers } = from
+  if (headers !== null) for (const path of await filesBelow(headers)) await addFile(tar, path, `usr/local/include/node/${relative(headers, path)}`)
   for (const name of ['npm', 'npx']) tar.entry({ name: `usr/local/bin/${name}`, type: 'symlink', linkname: `../lib/node_modules/npm/bin/${name}-cli.js` })
 }
 

@@ -9,7 +9,8 @@ import { codeOf, hasCode, messageOf, RejectedError, UnavailableError } from '../
 import { readIfThere } from '../../../lib/files.ts'
 import { run } from '../../../lib/run.ts'
 import { addEntry, type Bytes, ownedBy, tarStream } from '../../../lib/tar.ts'
-import { distributionSources, downloadOptions } from './apt-sources.ts'
+import { distributionSources, downloadOptions, suiteSources } from './apt-sources.ts'
+import type { BaseFile } from './base-file.ts'
 import { APP_USER, APPLETS, LEFT_OUT } from './recipe.ts'
 
 const MAKE_MS = 10 * 60_000
@@ -27,25 +28,32 @@ export async function suiteOfHost(): Promise<string> {
   return suite
 }
 
+export interface Packages {
+  readonly suite: string
+  readonly packages: readonly string[]
+  /** What goes in beside them, where no package has it. */
+  readonly files: readonly BaseFile[]
+}
+
 /**
- * Makes a root file system of Debian packages with the host's own apt sources, and gives it as a tar to `use`. Throws
+ * Makes a root file system of Debian packages from the mirrors of the host's own apt sources, and gives it as a tar to `use`. Throws
  * RejectedError `bases.mmdebstrap_missing`, UnavailableError `bases.failed`.
  */
-export async function withRootfs<T>(packages: readonly string[], use: (tar: Readable) => Promise<T>): Promise<T> {
-  const suite = await suiteOfHost()
+export async function withRootfs<T>(wanted: Packages, use: (tar: Readable) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'lockgate-base-'))
   try {
     const file = join(folder, 'rootfs.tar')
-    await debootstrap(packages, suite, file)
-    return await use(tarStream((tar) => refine(createReadStream(file), tar)))
+    await debootstrap(wanted.packages, wanted.suite, file)
+    return await use(tarStream((tar) => refine(createReadStream(file), tar, wanted.files)))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
 async function debootstrap(packages: readonly string[], suite: string, file: string): Promise<void> {
-  const sources = distributionSources(await aptFiles(), suite)
-  if (sources.length === 0) throw new RejectedError('bases.no_sources', `No apt source of this host has the suite ${suite} with the component main`)
+  const host = await suiteOfHost()
+  const sources = suiteSources(distributionSources(await aptFiles(), host), host, suite)
+  if (sources.length === 0) throw new RejectedError('bases.no_sources', `No apt source of this host has the suite ${host} with the component main`)
   const dump = await run('apt-config', ['dump']).catch(() => ({ stdout: '' }))
   const env = Object.fromEntries(PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
   const options = downloadOptions(dump.stdout).map((line) => `--aptopt=${line}`)
@@ -80,7 +88,7 @@ async function aptFiles(): Promise<Readonly<Record<string, string>>> {
  * Turns extracted packages, whose install scripts nobody ran, into a system: links for busybox, users, one file of
  * certificates; without devices, setuid bits and what no program reads.
  */
-async function refine(source: Readable, target: Pack): Promise<void> {
+async function refine(source: Readable, target: Pack, files: readonly BaseFile[]): Promise<void> {
   const names = new Set<string>()
   const certificates: string[] = []
   const entries = extract()
@@ -107,6 +115,7 @@ async function refine(source: Readable, target: Pack): Promise<void> {
   }
   await fed
   addSystem(target, names, certificates)
+  for (const file of files) if (!names.has(file.name)) addBaseFile(target, file)
 }
 
 function addSystem(target: Pack, names: ReadonlySet<string>, certificates: readonly string[]): void {
@@ -131,6 +140,11 @@ function addSystem(target: Pack, names: ReadonlySet<string>, certificates: reado
       target.entry({ name: `${home}/${applet}`, type: 'symlink', linkname: `/${busybox}` })
   // Where the first line of scripts looks for it.
   if (home === 'bin' && !names.has('usr/bin/env')) target.entry({ name: 'usr/bin/env', type: 'symlink', linkname: `/${busybox}` })
+}
+
+function addBaseFile(target: Pack, { name, text, link }: BaseFile): void {
+  if (link === undefined) target.entry({ name, mode: 0o644 }, text ?? '')
+  else target.entry({ name, type: 'symlink', linkname: link })
 }
 
 async function textOf(stream: Bytes): Promise<string> {

@@ -61,7 +61,7 @@ export const box: Driver<Builder, typeof Config, BoxNeeds> = {
       throw new InvalidError('builder.no_boxes', 'The box builder needs a runtime that gives boxes: choose the runtime docker, or the builder fake')
     const settings = config.hostPackageSettings ? await hostSettings(process.env) : { env: {}, notes: [] }
     for (const note of settings.notes) log.warn('package setting of the host left out', { note })
-    const bases = new Bases({ boxes, registry: config.basesRegistry, log })
+    const bases = new Bases({ boxes, registry: config.basesRegistry, env: settings.env, log })
     const caBundle = await readBundle(config.caBundle)
     const { freeDiskMb, requireFilter, appMb } = config
     return openBuilder({ boxes, bases, installation: config.installation, env: settings.env, caBundle, freeDiskMb, requireFilter, appMb })
