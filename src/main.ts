@@ -25,6 +25,7 @@ import { edges } from './drivers/edge/index.ts'
 import type { Edge } from './drivers/edge/types.ts'
 import { runtimes } from './drivers/runtime/index.ts'
 import type { Boxes, RuntimeParts } from './drivers/runtime/types.ts'
+import { openElsewhere } from './git/elsewhere.ts'
 import { HookSocket } from './git/hook-socket.ts'
 import { PushReceiver } from './git/push.ts'
 import { Repositories } from './git/repository.ts'
@@ -34,6 +35,7 @@ import { messageOf, PlatformError } from './lib/errors.ts'
 import { makeFolder, writeAtomic } from './lib/files.ts'
 import { formatRange, overlaps, parseAddress, parseRange } from './lib/ipv4.ts'
 import { type Log, openLog } from './lib/log.ts'
+import { networks } from './lib/outside.ts'
 import { machineChecks } from './machine.ts'
 import { edgeConfig, readSettings, type Settings } from './settings.ts'
 import { openSqlite } from './store/sqlite.ts'
@@ -73,14 +75,22 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
   }
   const collector = new LogCollector(parts, book)
   const context: Context = { ...parts, logs: collector }
-  const repositories = new Repositories(join(settings.dataDirectory, 'git'))
+  const elsewhere = { allowed: networks(settings.sources.allowNetworks), allowHttp: settings.sources.allowHttp }
+  const repositories = new Repositories(join(settings.dataDirectory, 'git'), openElsewhere(context, elsewhere))
   await makeFolder(join(settings.dataDirectory, 'git'), 0o700)
   await repositories.refreshHooks()
   await ensureDefaultProject(context)
 
   const freeBytes = async (): Promise<number> =>
     Math.min(await freeOn(settings.dataDirectory), (await boxes?.freeBytes().catch(() => null)) ?? Number.POSITIVE_INFINITY)
-  const sight = startLoops(context, { builder, source: repositories, book, freeBytes, listed: (all) => collector.observe(all) })
+  const sight = startLoops(context, {
+    builder,
+    source: repositories,
+    book,
+    freeBytes,
+    parallelBuilds: settings.parallelBuilds,
+    listed: (all) => collector.observe(all),
+  })
   const edgePort = Number(edgeConfig(settings)['httpPort'])
   const url = `http://${settings.listen.host.includes(':') ? `[${settings.listen.host}]` : settings.listen.host}:${settings.listen.port}`
   const urlOf = urlMaker(edgePort, edgeConfig(settings)['httpsPort'])

@@ -33,6 +33,14 @@ export const Settings = z
       .strictObject({ driver: z.enum(['box', 'fake']).default('box'), config: z.record(z.string(), z.unknown()).default({}) })
       .prefault({})
       .describe('Where builds run'),
+    parallelBuilds: z.int().min(1).max(64).default(2).describe('How many builds run at a time; others wait their turn'),
+    sources: z
+      .strictObject({
+        allowNetworks: z.array(z.string().max(60)).max(100).default([]).describe('Inner networks that code may be fetched from, such as 10.1.0.0/16'),
+        allowHttp: z.boolean().default(false).describe('Whether code may be fetched without encryption'),
+      })
+      .prefault({})
+      .describe('Fetching code from other git servers'),
   })
   .describe('Settings of the Lockgate server')
 export type Settings = z.output<typeof Settings>

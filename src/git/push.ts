@@ -5,10 +5,12 @@ import type { Actor } from '../core/actor/actor.ts'
 import { EVERYTHING } from '../core/actor/actor.ts'
 import { may } from '../core/actor/may.ts'
 import type { App } from '../core/app/app.ts'
+import { unchangedSince, watchedBy } from '../core/app/watch.ts'
 import { isBuildFinished } from '../core/build/build.ts'
 import { type Opened, openBuild } from '../core/build/open.ts'
 import type { Context } from '../core/context.ts'
 import type { Environment } from '../core/environment/environment.ts'
+import { targetOf } from '../core/environment/target.ts'
 import type { LogBook } from '../core/log/book.ts'
 import { pushRef } from '../core/push/push.ts'
 import { pause } from '../lib/clock.ts'
@@ -68,12 +70,12 @@ export class PushReceiver {
     const { ref, after } = command
     const environments = await this.#context.store.read.environments.list(EVERYTHING, { where: { appId: app.id, goneAt: null } })
     const branch = BRANCH.exec(ref)?.[1]
-    const target = environments.find((environment) => environment.branch === branch)
+    const target = targetOf(environments, ref)
     if (app.removedAt !== null) return `${app.name} is being removed`
     if (branch === undefined && !TAG.test(ref)) return 'only branches and tags with plain names can be pushed'
     if (await this.#hasMoved(command, app)) return `${branch ?? ref} has moved meanwhile: fetch it, and push again`
     if (ZERO.test(after)) {
-      if (target) return `${branch} is what ${target.name} is deployed from, and cannot be deleted`
+      if (target !== null && target.branch === branch) return `${branch} is what ${target.name} is deployed from, and cannot be deleted`
       await this.#needs.repositories.setRef(app.name, ref, null)
       return null
     }
@@ -81,12 +83,18 @@ export class PushReceiver {
       await this.#needs.repositories.setRef(app.name, ref, after)
       print(
         branch === undefined
-          ? 'tag kept; nothing is deployed'
+          ? `tag kept; nothing is deployed${tagsOf(environments)}`
           : `${branch} kept; nothing is deployed: ${environments.map((one) => `${one.branch} → ${one.name}`).join(', ')}`,
       )
       return null
     }
     if (!may(by.actor, 'source.push', target)) return `${by.actor.name} (${by.actor.role}) may not push to ${target.name}`
+    const untouched = await unchangedSince(this.#context, this.#needs.repositories, { app, environment: target, commitId: after })
+    if (untouched !== null) {
+      await this.#needs.repositories.setRef(app.name, ref, after)
+      print(`${branch ?? ref} kept; nothing is built: no change of ${watchedBy(app).join(', ')} since ${untouched.slice(0, 7)}, which ${target.name} runs`)
+      return null
+    }
     return this.#deploy({ command, by, environment: target, print })
   }
 
@@ -102,12 +110,14 @@ export class PushReceiver {
     const { command, by, environment, print } = push
     const { app, actor } = by
     let number = 0
+    // An annotated tag is an object of its own; what is built is the commit it names.
+    const commitId = (await this.#needs.repositories.commitOf(app.name, command.after)) ?? command.after
     const opened = await openBuild(this.#context, this.#needs.repositories, {
       actor,
       app,
       environment,
       ref: command.ref,
-      commitId: command.after,
+      commitId,
       rebuild: false,
       also: async (tx, begun) => {
         number = await keepPush(tx, push, { begun, now: this.#context.clock.now() })
@@ -217,6 +227,11 @@ async function keepPush(tx: Tx, { command, by, environment }: Deploying, made: {
     data: { ref: command.ref, commit: command.after },
   })
   return number
+}
+
+function tagsOf(environments: readonly Environment[]): string {
+  const patterns = environments.flatMap((one) => (one.tags === null ? [] : [`${one.tags} → ${one.name}`]))
+  return patterns.length === 0 ? '' : `: ${patterns.join(', ')}`
 }
 
 /** Git shows a reason on one line. */

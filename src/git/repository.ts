@@ -1,37 +1,39 @@
-import { chmod, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { AppName } from '../core/app/app.ts'
-import type { Source } from '../core/build/source.ts'
+import type { Place, Source, Tree } from '../core/build/source.ts'
+import type { RemoteUrl } from '../core/source/url.ts'
 import { InvalidError, NotFoundError } from '../lib/errors.ts'
 import { makeFolder, readIfThere } from '../lib/files.ts'
 import { randomWord } from '../lib/ids.ts'
-import { launch, run } from '../lib/run.ts'
+import { run } from '../lib/run.ts'
+import { GIT_ENVIRONMENT } from './environment.ts'
+import { openTree, readBlob, treeIdOf } from './tree.ts'
 
 /** What a person may name: branch, tag or commit. No leading "-", no "..", no "@{", nothing git would read as syntax. */
 const REF = /^(?!.*(\.\.|\/\/|@\{|\.lock$|\.lock\/|\/\.))[A-Za-z0-9_][A-Za-z0-9._/+-]{0,254}$/
 const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/
-const LARGEST_READ = 1024 * 1024
 /** A push larger than this is refused. */
 export const LARGEST_PUSH_BYTES = 1024 ** 3
 
-/** The environment of every git program: nothing of the host's configuration, no prompt, no other protocols. */
-export const GIT_ENVIRONMENT: Readonly<Record<string, string>> = {
-  GIT_CONFIG_NOSYSTEM: '1',
-  GIT_CONFIG_GLOBAL: '/dev/null',
-  GIT_TERMINAL_PROMPT: '0',
-  GIT_ALLOW_PROTOCOL: 'https:ssh',
-  HOME: '/nonexistent',
-  LC_ALL: 'C.UTF-8',
+/** How code comes in from elsewhere for an app: what submodules need. */
+export interface Elsewhere {
+  /** The URL the app's code is fetched from; null: it is pushed. */
+  baseOf(app: AppName): Promise<RemoteUrl | null>
+  /** Brings one commit of another repository into this one; throws what `fetchRemote` throws. */
+  fetchCommit(what: { readonly app: AppName; readonly repository: string; readonly url: RemoteUrl; readonly commitId: string }): Promise<void>
+  readonly allowHttp: boolean
 }
 
 /** The bare repositories of the apps, one folder each; the only code that runs git on them. */
 export class Repositories implements Source {
   readonly #directory: string
+  readonly #elsewhere: Elsewhere
 
-  constructor(directory: string) {
+  constructor(directory: string, elsewhere: Elsewhere) {
     this.#directory = directory
+    this.#elsewhere = elsewhere
   }
 
   pathOf(app: AppName): string {
@@ -47,6 +49,9 @@ export class Repositories implements Source {
     const fresh = `${path}.${randomWord(6)}.tmp`
     await run('git', ['init', '--quiet', '--bare', '--initial-branch=main', '--', fresh], { env: GIT_ENVIRONMENT })
     for (const [key, value] of Object.entries(configuration(hooks))) await run('git', ['config', '--', key, value], { env: GIT_ENVIRONMENT, cwd: fresh })
+    // A build sees what a checkout would hold: nothing of it is left out or rewritten for archives (gitattributes(5)).
+    await mkdir(join(fresh, 'info'), { recursive: true })
+    await writeFile(join(fresh, 'info', 'attributes'), '* -export-ignore -export-subst\n')
     await rename(fresh, path)
     return path
   }
@@ -92,34 +97,28 @@ export class Repositories implements Source {
     return status === 0 && COMMIT.test(commitId) ? commitId : null
   }
 
-  async files(app: AppName, commitId: string): Promise<string[]> {
-    const { stdout } = await run('git', ['ls-tree', '-r', '-z', '--name-only', '--full-tree', '--end-of-options', checked(commitId)], {
+  async open({ app, commitId, root }: Place): Promise<Tree> {
+    const repository = this.pathOf(app)
+    const base = await this.#elsewhere.baseOf(app)
+    const fetchCommit = (url: RemoteUrl, commit: string): Promise<void> => this.#elsewhere.fetchCommit({ app, repository, url, commitId: checked(commit) })
+    return openTree({ repository, base, allowHttp: this.#elsewhere.allowHttp, fetchCommit }, checked(commitId), root)
+  }
+
+  async treeOf({ app, commitId, root }: Place): Promise<string> {
+    return treeIdOf(this.pathOf(app), checked(commitId), root)
+  }
+
+  async read({ app, commitId, root }: Place, path: string): Promise<string | null> {
+    return readBlob(this.pathOf(app), `${checked(commitId)}:${root === '' ? '' : `${root}/`}${path}`, path)
+  }
+
+  async changed(app: AppName, from: string, to: string): Promise<string[] | null> {
+    const { stdout, status } = await run('git', ['diff', '--name-only', '--no-renames', '-z', checked(from), checked(to), '--'], {
       env: GIT_ENVIRONMENT,
       cwd: this.pathOf(app),
+      anyStatus: true,
     })
-    return stdout
-      .split('\0')
-      .filter((path) => path !== '')
-      .sort()
-  }
-
-  async read(app: AppName, commitId: string, path: string): Promise<string | null> {
-    const object = `${checked(commitId)}:${path}`
-    const size = await run('git', ['cat-file', '-s', object], { env: GIT_ENVIRONMENT, cwd: this.pathOf(app), anyStatus: true })
-    if (size.status !== 0) return null
-    if (Number(size.stdout) > LARGEST_READ)
-      throw new InvalidError('source.file_too_large', `${path} is larger than 1 MiB; a file that says how to build is small.`)
-    return (await run('git', ['cat-file', 'blob', object], { env: GIT_ENVIRONMENT, cwd: this.pathOf(app) })).stdout
-  }
-
-  tar(app: AppName, commitId: string): NodeJS.ReadableStream {
-    const child = launch('git', ['archive', '--format=tar', '--end-of-options', checked(commitId)], { env: GIT_ENVIRONMENT, cwd: this.pathOf(app) })
-    const out = new PassThrough()
-    child.stdin?.end()
-    child.stdout?.pipe(out, { end: false })
-    child.on('error', (error) => out.destroy(error))
-    child.on('close', (code) => (code === 0 ? out.end() : out.destroy(new Error(`git archive exited with ${code}`))))
-    return out
+    return status === 0 ? stdout.split('\0').filter((path) => path !== '') : null
   }
 
   /** Points a ref at a commit; null removes it. */

@@ -10,10 +10,11 @@ import { findApp } from '../core/app/remove.ts'
 import type { Context } from '../core/context.ts'
 import { ForbiddenError, NotFoundError } from '../lib/errors.ts'
 import { launch } from '../lib/run.ts'
+import { GIT_ENVIRONMENT } from './environment.ts'
 import type { HookSocket } from './hook-socket.ts'
 import { packet } from './packet-line.ts'
 import type { PushedBy } from './push.ts'
-import { GIT_ENVIRONMENT, LARGEST_PUSH_BYTES, type Repositories } from './repository.ts'
+import { LARGEST_PUSH_BYTES, type Repositories } from './repository.ts'
 import { isShallowPush, takeInShallow } from './shallow.ts'
 
 export interface GitNeeds {

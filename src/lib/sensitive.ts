@@ -8,6 +8,11 @@ const MASK = '***'
 export class Redactor {
   readonly #needles: readonly string[]
 
+  /** Length of the longest form of a value that is looked for. */
+  get longest(): number {
+    return this.#needles[0]?.length ?? 0
+  }
+
   constructor(values: Iterable<string>) {
     const needles = new Set<string>()
     for (const value of values) for (const form of formsOf(value)) if (form.length >= 6) needles.add(form)

@@ -10,7 +10,17 @@ export function storeContract(open: () => Promise<Store>): void {
     const store = await open()
     const app = await store.transaction(async (tx) => {
       await tx.projects.insert({ id: 'p-1', name: 'default', createdAt: 1 })
-      return tx.apps.insert({ id: 'a-1', projectId: 'p-1', name: 'shop' as AppName, createdAt: 1, removedAt: null, goneAt: null, version: 1 })
+      return tx.apps.insert({
+        id: 'a-1',
+        projectId: 'p-1',
+        name: 'shop' as AppName,
+        root: '',
+        watch: [],
+        createdAt: 1,
+        removedAt: null,
+        goneAt: null,
+        version: 1,
+      })
     })
     return { store, app }
   }

@@ -143,7 +143,7 @@ class SqliteStore implements Store {
 function nouns(db: Db) {
   return {
     projects: new Records<Nouns['projects']>(db, { table: 'project' }),
-    apps: new Records<Nouns['apps']>(db, { table: 'app' }),
+    apps: new Records<Nouns['apps']>(db, { table: 'app', json: ['watch'] }),
     environments: new Records<Nouns['environments']>(db, { table: 'environment', json: ['wish', 'strategy'] }),
     domains: new Records<Nouns['domains']>(db, { table: 'domain', key: 'host' }),
     configRevisions: new Records<Nouns['configRevisions']>(db, { table: 'config_revision', json: ['values'] }),
@@ -151,7 +151,7 @@ function nouns(db: Db) {
     artifacts: new Records<Nouns['artifacts']>(db, { table: 'artifact', json: ['runSpec'] }),
     releases: new Records<Nouns['releases']>(db, { table: 'release', json: ['runSpec'] }),
     pins: new Records<Nouns['pins']>(db, { table: 'pin', key: 'environment_id' }),
-    builds: new Records<Nouns['builds']>(db, { table: 'build' }),
+    builds: new Records<Nouns['builds']>(db, { table: 'build', json: ['tests'], flags: ['trusted', 'again'] }),
     deployments: new Records<Nouns['deployments']>(db, {
       table: 'deployment',
       json: ['request', 'wish', 'previous', 'strategy', 'report'],
@@ -162,6 +162,9 @@ function nouns(db: Db) {
     oneOffs: new Records<Nouns['oneOffs']>(db, { table: 'one_off', json: ['command'], flags: ['cancelRequested'] }),
     events: new Records<Nouns['events']>(db, { table: 'event', key: 'seq', json: ['data'] }),
     tokens: new Records<Nouns['tokens']>(db, { table: 'token' }),
+    buildSteps: new Records<Nouns['buildSteps']>(db, { table: 'build_step', flags: ['cached'] }),
+    sources: new Records<Nouns['sources']>(db, { table: 'source', key: 'app_id', json: ['credential', 'seen'] }),
+    registries: new Records<Nouns['registries']>(db, { table: 'registry', key: 'host', json: ['credential'] }),
     pushes: new Records<Nouns['pushes']>(db, { table: 'push', key: 'number' }),
   }
 }

@@ -2,6 +2,7 @@ import type { Scope, Token } from '../core/actor/actor.ts'
 import type { App } from '../core/app/app.ts'
 import type { Artifact } from '../core/artifact/artifact.ts'
 import type { Build } from '../core/build/build.ts'
+import type { BuildStepRecord } from '../core/build/build-step.ts'
 import type { ConfigRevision } from '../core/config-revision/config-revision.ts'
 import type { Deployment } from '../core/deployment/deployment.ts'
 import type { StepRecord } from '../core/deployment/step.ts'
@@ -11,9 +12,11 @@ import type { Instance } from '../core/instance/instance.ts'
 import type { OneOff } from '../core/one-off/one-off.ts'
 import type { Project } from '../core/project/project.ts'
 import type { Push } from '../core/push/push.ts'
+import type { Registry } from '../core/registry/registry.ts'
 import type { Pin, Release } from '../core/release/release.ts'
 import type { Domain } from '../core/route/route.ts'
 import type { SecretVersion } from '../core/secret/secret.ts'
+import type { CodeSource } from '../core/source/source.ts'
 
 /** Which rows: equal fields (null: is null; a list: any of them), order and number. */
 export interface Listing {
@@ -61,6 +64,9 @@ export interface Nouns {
   readonly oneOffs: OneOff
   readonly events: Event
   readonly tokens: Token
+  readonly buildSteps: BuildStepRecord
+  readonly sources: CodeSource
+  readonly registries: Registry
   readonly pushes: Push
 }
 

@@ -2,12 +2,13 @@
 import type { App, AppName } from '../../src/core/app/app.ts'
 import { PRODUCTION } from '../../src/core/app/app.ts'
 import { type Artifact, DEFAULT_RUN_SPEC } from '../../src/core/artifact/artifact.ts'
+import type { Build } from '../../src/core/build/build.ts'
 import type { Environment } from '../../src/core/environment/environment.ts'
 import type { Instance } from '../../src/core/instance/instance.ts'
 import type { Release } from '../../src/core/release/release.ts'
 
 export function anApp(said: Partial<App> = {}): App {
-  return { id: 'a-1', projectId: 'p-1', name: 'shop' as AppName, createdAt: 0, removedAt: null, goneAt: null, version: 1, ...said }
+  return { id: 'a-1', projectId: 'p-1', name: 'shop' as AppName, root: '', watch: [], createdAt: 0, removedAt: null, goneAt: null, version: 1, ...said }
 }
 
 export function anEnvironment(said: Partial<Environment> = {}): Environment {
@@ -20,6 +21,8 @@ export function anEnvironment(said: Partial<Environment> = {}): Environment {
     strategy: { kind: 'auto', surge: 1 },
     strategySetBy: 'default',
     branch: 'main',
+    tags: null,
+    verify: 'off',
     liveArm: 'blue',
     routeGeneration: 1,
     subnet: 0,
@@ -65,9 +68,42 @@ export function anArtifact(said: Partial<Artifact> = {}): Artifact {
     origin: 'main@3f2c1a9',
     commitId: null,
     buildId: null,
+    treeId: null,
+    recipe: null,
+    content: null,
+    reference: null,
     runSpec: DEFAULT_RUN_SPEC,
     createdAt: 0,
     removedAt: null,
+    ...said,
+  }
+}
+
+export function aBuild(said: Partial<Build> = {}): Build {
+  return {
+    id: 'b-1',
+    projectId: 'p-1',
+    appId: 'a-1',
+    environmentId: 'e-1',
+    commitId: '3f2c1a9',
+    ref: 'refs/heads/main',
+    purpose: 'deploy',
+    status: 'queued',
+    cause: 'requested',
+    message: '',
+    treeId: null,
+    recipe: null,
+    trusted: true,
+    again: false,
+    tests: null,
+    reused: null,
+    artifactId: null,
+    deploymentId: null,
+    actor: 'ada',
+    createdAt: 0,
+    startedAt: null,
+    finishedAt: null,
+    version: 1,
     ...said,
   }
 }

@@ -50,6 +50,10 @@ export interface App {
   readonly id: string
   readonly projectId: string
   readonly name: AppName
+  /** Folder of its repository it lives in; '' is all of it. */
+  readonly root: string
+  /** Patterns of paths; a push that changes none of them is not built. Empty: every push is. */
+  readonly watch: readonly string[]
   readonly createdAt: number
   /** Set when removal was asked for; the row goes when nothing of the app runs any more. */
   readonly removedAt: number | null

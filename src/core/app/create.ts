@@ -26,6 +26,8 @@ export async function createApp(
       id: newId('a'),
       projectId: input.projectId,
       name: input.name,
+      root: '',
+      watch: [],
       createdAt: now,
       removedAt: null,
       goneAt: null,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DEFAULT_RUN_SPEC, type RunSpec } from '../artifact/artifact.ts'
+import { ConfigKey } from '../config-revision/config-revision.ts'
 import { Strategy } from '../environment/environment.ts'
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
@@ -62,6 +63,11 @@ export const Manifest = z
         processes: z.int().min(16).max(32_768).optional().describe('Processes and threads at a time; default 512'),
         disk: Memory.optional().describe('Files of the checkout and everything the build writes; default 4GB'),
         network: z.enum(['default', 'none']).optional().describe('default: the internet, but no private network; none: nothing at all'),
+        secrets: z
+          .array(ConfigKey)
+          .max(50)
+          .optional()
+          .describe('Keys of the configuration that the build gets: as variables, in a Dockerfile by RUN --mount=type=secret,id=KEY'),
         publish: z
           .string()
           .max(200)
@@ -117,7 +123,10 @@ export type Manifest = z.output<typeof Manifest>
 export const EMPTY_MANIFEST: Manifest = {}
 
 /** The run spec a manifest asks for, over what the build or image said (`port`: its single EXPOSE). */
-export function runSpecOf(manifest: Manifest, made: { readonly command: readonly string[] | null; readonly port: number | null }): RunSpec {
+export function runSpecOf(
+  manifest: Manifest,
+  made: { readonly command: readonly string[] | null; readonly port: number | null; readonly releaseCommand?: readonly string[] | null },
+): RunSpec {
   const base = DEFAULT_RUN_SPEC
   const health = manifest.health ?? {}
   return {
@@ -142,7 +151,7 @@ export function runSpecOf(manifest: Manifest, made: { readonly command: readonly
     stopSignal: manifest.stop?.signal ?? base.stopSignal,
     stopGraceMs: manifest.stop?.grace ?? base.stopGraceMs,
     drain: { deadlineMs: manifest.drain?.deadline ?? base.drain.deadlineMs, atDeadline: manifest.drain?.at_deadline ?? base.drain.atDeadline },
-    releaseCommand: manifest.release_command ?? base.releaseCommand,
+    releaseCommand: manifest.release_command ?? made.releaseCommand ?? base.releaseCommand,
     requestTimeoutMs: manifest.request_timeout ?? base.requestTimeoutMs,
   }
 }

@@ -1,8 +1,7 @@
 import { NotFoundError } from '../../lib/errors.ts'
 import type { Tx } from '../../store/types.ts'
 import type { Actor, Scope } from '../actor/actor.ts'
-import { moveBuild } from '../build/build.ts'
-import { recordBuild } from '../build/open.ts'
+import { move } from '../build/record.ts'
 import type { Context } from '../context.ts'
 import { requestCancel } from '../deployment/cancel.ts'
 import { openDeployment } from '../deployment/open.ts'
@@ -35,8 +34,7 @@ export async function removeApp(context: Pick<Context, 'store' | 'clock'>, input
       await openDeployment(tx, { environment: removed, verb: 'stop', request: { releaseId: null, count: null }, actor: input.actor, now, buildId: null })
     }
     for (const build of await tx.builds.list({ projectId: null }, { where: { appId: app.id, status: ['queued', 'running'] } })) {
-      const cancelled = moveBuild(build, { status: 'cancelled', cause: 'requested', message: `${app.name} is being removed`, finishedAt: now })
-      await recordBuild(tx, await tx.builds.save(build, cancelled))
+      await move(tx, build, { status: 'cancelled', cause: 'requested', message: `${app.name} is being removed`, finishedAt: now })
     }
     const removed = await tx.apps.save(app, { ...app, removedAt: now })
     await tx.record({ kind: 'app.removed', actor: input.actor.name, projectId: app.projectId, appId: app.id, subject: app.id, data: { name: app.name } })

@@ -9,6 +9,13 @@ export interface Artifact {
   readonly origin: string
   readonly commitId: string | null
   readonly buildId: string | null
+  /** What it was made of: the git tree and the recipe of its build. The same again need not be built. */
+  readonly treeId: string | null
+  readonly recipe: string | null
+  /** Hash of its files without their times: two builds of the same code agree on it. */
+  readonly content: string | null
+  /** NAME@sha256:… in the registry of artifacts; null: it is in the engine only. */
+  readonly reference: string | null
   /** What `lockgate.yaml` and the image said when it was made: the run spec of its releases. */
   readonly runSpec: RunSpec
   readonly createdAt: number

@@ -14,10 +14,30 @@ export type BuildCause =
   | 'disk_low'
   | 'disk_full'
   | 'base_unreachable'
+  | 'differs'
   | 'internal'
   | 'done'
 
-/** One attempt to make an artifact from a commit, and to deploy it when `deploys`. */
+/** deploy: what it makes is deployed; verify: it is only compared with an artifact that is there. */
+export type BuildPurpose = 'deploy' | 'verify'
+
+/** A JUnit file the tests of a build left (`<testsuites>` XML): at most 4 MiB each, 100 of them. */
+export interface TestFile {
+  readonly path: string
+  readonly text: string
+}
+
+/** What the tests of a build said (JUnit). */
+export interface TestSummary {
+  readonly total: number
+  readonly failed: number
+  readonly skipped: number
+  readonly seconds: number
+  /** The first of those that failed. */
+  readonly failures: readonly { readonly name: string; readonly message: string }[]
+}
+
+/** One attempt to make an artifact from a commit. */
 export interface Build {
   readonly id: string
   readonly projectId: string
@@ -26,10 +46,22 @@ export interface Build {
   readonly commitId: string
   /** The full ref that was asked for, e.g. `refs/heads/main`. */
   readonly ref: string
+  readonly purpose: BuildPurpose
   readonly status: BuildStatus
   readonly cause: BuildCause
   /** A sentence for people: why it failed, what was chosen. */
   readonly message: string
+  /** The git tree that is built; null while nobody has looked. */
+  readonly treeId: string | null
+  /** All beside the tree that decides the result, as a hash; null: cannot be told. */
+  readonly recipe: string | null
+  /** False: a change of somebody who may not see what trusted builds leave. */
+  readonly trusted: boolean
+  /** Built although an artifact of the same files may be there. */
+  readonly again: boolean
+  readonly tests: TestSummary | null
+  /** The build whose artifact it took, instead of building the same again. */
+  readonly reused: string | null
   readonly artifactId: string | null
   readonly deploymentId: string | null
   readonly actor: string
@@ -54,7 +86,7 @@ export function isBuildFinished(build: Build): boolean {
 }
 
 /** Where a build goes and why, with what else changes on the way. */
-export interface BuildMove extends Partial<Pick<Build, 'message' | 'artifactId' | 'deploymentId' | 'startedAt' | 'finishedAt'>> {
+export interface BuildMove extends Partial<Pick<Build, 'message' | 'artifactId' | 'deploymentId' | 'startedAt' | 'finishedAt' | 'tests' | 'reused'>> {
   readonly status: BuildStatus
   readonly cause: BuildCause
 }

@@ -1,70 +1,73 @@
-import type { Builder, BuildResult } from '../../drivers/builder/types.ts'
-import { messageOf, PlatformError } from '../../lib/errors.ts'
+import { messageOf } from '../../lib/errors.ts'
 import type { PassResult } from '../../lib/work-queue.ts'
-import { type Actor, EVERYTHING, PLATFORM } from '../actor/actor.ts'
-import type { App } from '../app/app.ts'
-import { type Manifest, runSpecOf } from '../app/manifest.ts'
-import { rememberArtifact } from '../artifact/remember.ts'
+import { EVERYTHING } from '../actor/actor.ts'
+import { PRODUCTION } from '../app/app.ts'
 import type { Context } from '../context.ts'
-import { deployArtifact } from '../deployment/deploy.ts'
-import type { LogBook } from '../log/book.ts'
-import { type Build, type BuildMove, moveBuild } from './build.ts'
-import { BuildFailure } from './build-failure.ts'
-import { buildLimitsOf } from './limits.ts'
-import { manifestOf, recordBuild } from './open.ts'
-import type { Source } from './source.ts'
+import type { Build, BuildMove } from './build.ts'
+import { nextBuilds } from './queue.ts'
+import { move } from './record.ts'
+import { BuildWork, type WorkNeeds } from './work.ts'
 
-export interface BuildNeeds {
-  readonly builder: Builder
-  readonly source: Source
-  readonly book: LogBook
+export interface BuildNeeds extends WorkNeeds {
   /** Bytes free where builds and images need them. */
   readonly freeBytes: () => Promise<number>
+  /** How many builds run at a time. */
+  readonly parallelBuilds: number
 }
 
 /** Below this much free disk no build starts. */
 const LEAST_FREE_BYTES = 1024 ** 3
+const MB = 1024 ** 2
+/** When a build of an app began last is asked of so many builds. */
+const LOOKED_BACK = 200
 
-/** Builds one commit after another. A build that a killed server left running is ended and done again. */
+interface Working {
+  readonly stop: AbortController
+  readonly done: Promise<void>
+}
+
+/**
+ * Begins builds as there is room, in the order of `nextBuilds`. Truth is in the table: a build that a killed server left
+ * running is ended and done again.
+ */
 export class BuildReconciler {
-  readonly #context: Pick<Context, 'store' | 'clock' | 'log'>
+  readonly #context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>
   readonly #needs: BuildNeeds
-  #current: { readonly id: string; readonly stop: AbortController } | null = null
+  readonly #working = new Map<string, Working>()
   readonly #unsubscribe: () => void
 
-  constructor(context: Pick<Context, 'store' | 'clock' | 'log'>, needs: BuildNeeds) {
+  constructor(context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>, needs: BuildNeeds) {
     this.#context = context
     this.#needs = needs
     this.#unsubscribe = context.store.onCommit(({ events }) => {
-      for (const event of events) if (event.kind === 'build.cancelled' && event.subject === this.#current?.id) this.#current?.stop.abort()
+      for (const event of events) if (event.kind === 'build.cancelled' && event.subject !== null) this.#working.get(event.subject)?.stop.abort()
     })
   }
 
+  /** Ends what runs; the next server takes it up again. */
   async close(): Promise<void> {
     this.#unsubscribe()
-    this.#current?.stop.abort()
+    for (const { stop } of this.#working.values()) stop.abort()
+    await Promise.all([...this.#working.values()].map(({ done }) => done))
   }
 
   async pass(): Promise<PassResult> {
     const { read } = this.#context.store
-    const left = await read.builds.list(EVERYTHING, { where: { status: 'running' } })
-    for (const build of left) await this.#again(build)
-    const next = (await read.builds.list(EVERYTHING, { where: { status: 'queued' }, orderBy: 'createdAt', limit: 1 }))[0]
-    if (!next) return {}
-    const free = await this.#needs.freeBytes()
-    if (free < LEAST_FREE_BYTES) {
-      await this.#end(next, { status: 'running', cause: 'requested', startedAt: this.#context.clock.now() })
-      const running = await read.builds.get(EVERYTHING, next.id)
-      await this.#end(running, {
-        status: 'failed',
-        cause: 'disk_low',
-        message: `only ${Math.floor(free / 1024 / 1024)} MB of disk are free, and a build needs ${LEAST_FREE_BYTES / 1024 / 1024} MB; free some and push again`,
-      })
-      return { afterMs: 0 }
-    }
-    const running = await this.#move(next, { status: 'running', cause: 'requested', startedAt: this.#context.clock.now() })
-    await this.#build(running)
-    return { afterMs: 0 }
+    const running = await read.builds.list(EVERYTHING, { where: { status: 'running' } })
+    for (const build of running) if (!this.#working.has(build.id)) await this.#again(build)
+    const queued = await read.builds.list(EVERYTHING, { where: { status: 'queued' } })
+    if (queued.length === 0) return {}
+    // Cancelled ones count until they have let go of their boxes and of the app's cache.
+    const busy = await Promise.all([...this.#working.keys()].map((id) => read.builds.get(EVERYTHING, id)))
+    const next = nextBuilds(queued, {
+      running: busy,
+      slots: this.#needs.parallelBuilds,
+      lastBegun: await this.#lastBegun(),
+      productionIds: await this.#productionIds(queued),
+      now: this.#context.clock.now(),
+    })
+    for (const build of next) await this.#begin(build)
+    return queued.length > next.length ? { afterMs: 5_000 } : {}
   }
 
   async #again(build: Build): Promise<void> {
@@ -72,113 +75,42 @@ export class BuildReconciler {
     await this.#move(build, { status: 'queued', cause: 'requested', message: 'the server was restarted; it is built again' })
   }
 
-  async #build(build: Build): Promise<void> {
-    const stop = new AbortController()
-    this.#current = { id: build.id, stop }
-    const log = (text: string): void =>
-      void this.#needs.book.append(`build/${build.id}`, { at: this.#context.clock.now(), source: null, stream: 'stdout', text })
-    try {
-      const app = await this.#context.store.read.apps.get(EVERYTHING, build.appId)
-      const manifest = await manifestOf(this.#needs.source, app, build.commitId)
-      const result = await this.#run(build, { app, manifest, log, signal: stop.signal })
-      await this.#needs.book.flush()
-      await this.#deploy(build, { app, manifest, result })
-    } catch (error) {
-      await this.#failed(build, { error, stopped: stop.signal.aborted, log })
-    } finally {
-      this.#current = null
-      await this.#needs.builder
-        .clean(build.id)
-        .catch((error: unknown) => this.#context.log.warn('a build could not be cleaned up', { build: build.id, error: messageOf(error) }))
-    }
-  }
-
-  async #run(
-    build: Build,
-    how: { readonly app: App; readonly manifest: Manifest; readonly log: (text: string) => void; readonly signal: AbortSignal },
-  ): Promise<BuildResult> {
-    const { source, builder } = this.#needs
-    const { app, manifest } = how
-    return builder.build({
-      buildId: build.id,
-      projectId: build.projectId,
-      appId: app.id,
-      appName: app.name,
-      commit: build.commitId,
-      manifest,
-      files: await source.files(app.name, build.commitId),
-      readFile: (path) => source.read(app.name, build.commitId, path),
-      tar: () => source.tar(app.name, build.commitId),
-      trusted: true,
-      secrets: {},
-      step: () => undefined,
-      limits: buildLimitsOf(manifest),
-      log: how.log,
-      signal: how.signal,
-    })
-  }
-
-  /** The artifact, the release, the deployment and the end of the build: one transaction. */
-  async #deploy(build: Build, made: { readonly app: App; readonly manifest: Manifest; readonly result: BuildResult }): Promise<void> {
-    const { result, manifest } = made
-    const now = this.#context.clock.now()
-    const port = result.ports.length === 1 ? (result.ports[0] ?? null) : null
-    await this.#context.store.transaction(async (tx) => {
-      const artifact = await rememberArtifact(tx, {
-        projectId: build.projectId,
-        appId: build.appId,
-        digest: result.digest,
-        origin: `${build.ref.replace(/^refs\/(heads|tags)\//, '')}@${build.commitId.slice(0, 7)}`,
-        commitId: build.commitId,
-        buildId: build.id,
-        runSpec: runSpecOf(manifest, { command: result.runSpec.command, port }),
-        createdAt: now,
+  async #begin(build: Build): Promise<void> {
+    const begun = await this.#move(build, { status: 'running', cause: 'requested', message: '', startedAt: this.#context.clock.now() })
+    const free = await this.#needs.freeBytes()
+    if (free < LEAST_FREE_BYTES) {
+      await this.#move(begun, {
+        status: 'failed',
+        cause: 'disk_low',
+        message: `only ${Math.floor(free / MB)} MB of disk are free, and a build needs ${LEAST_FREE_BYTES / MB} MB: "lockgate disk" shows what takes it and what may go`,
+        finishedAt: this.#context.clock.now(),
       })
-      const environment = await tx.environments.get(EVERYTHING, build.environmentId)
-      const { deployment } = await deployArtifact(tx, { actor: askedBy(build), environment, artifact, manifest, buildId: build.id, now })
-      const current = await tx.builds.get(EVERYTHING, build.id)
-      const saved = await tx.builds.save(
-        current,
-        moveBuild(current, {
-          status: 'succeeded',
-          cause: 'done',
-          message: result.chosen,
-          artifactId: artifact.id,
-          deploymentId: deployment.id,
-          finishedAt: now,
-        }),
-      )
-      await recordBuild(tx, saved)
+      return
+    }
+    const stop = new AbortController()
+    const work = new BuildWork(this.#context, this.#needs, { build: begun, signal: stop.signal })
+    const done = work
+      .run()
+      .catch((error: unknown) => this.#context.log.error('the end of a build could not be written', { build: build.id, error: messageOf(error) }))
+      .finally(() => this.#working.delete(build.id))
+    this.#working.set(build.id, { stop, done })
+  }
+
+  async #lastBegun(): Promise<ReadonlyMap<string, number>> {
+    const recent = await this.#context.store.read.builds.list(EVERYTHING, { orderBy: 'startedAt', descending: true, limit: LOOKED_BACK })
+    const last = new Map<string, number>()
+    for (const { appId, startedAt } of recent) if (startedAt !== null && startedAt > (last.get(appId) ?? 0)) last.set(appId, startedAt)
+    return last
+  }
+
+  async #productionIds(queued: readonly Build[]): Promise<ReadonlySet<string>> {
+    const environments = await this.#context.store.read.environments.list(EVERYTHING, {
+      where: { name: PRODUCTION, id: queued.map((one) => one.environmentId) },
     })
+    return new Set(environments.map((environment) => environment.id))
   }
 
-  async #failed(build: Build, how: { readonly error: unknown; readonly stopped: boolean; readonly log: (text: string) => void }): Promise<void> {
-    const current = await this.#context.store.read.builds.get(EVERYTHING, build.id)
-    // Cancelled: its end is written already. Stopped with the server: the next one takes it up again.
-    if (current.status !== 'running' || how.stopped) return
-    const { error } = how
-    const expected = error instanceof PlatformError
-    if (!expected) this.#context.log.error('a build failed unexpectedly', { build: build.id, error })
-    const cause = error instanceof BuildFailure ? error.buildCause : expected && !error.retryable ? 'not_understood' : 'internal'
-    for (const line of messageOf(error).split('\n')) how.log(line)
-    await this.#needs.book.flush()
-    await this.#end(current, { status: 'failed', cause, message: messageOf(error) })
+  #move(build: Build, change: BuildMove): Promise<Build> {
+    return this.#context.store.transaction((tx) => move(tx, build, change))
   }
-
-  #end(build: Build, move: BuildMove): Promise<Build> {
-    return this.#move(build, { ...move, ...(move.status === 'failed' ? { finishedAt: this.#context.clock.now() } : {}) })
-  }
-
-  #move(build: Build, move: BuildMove): Promise<Build> {
-    return this.#context.store.transaction(async (tx) => {
-      const saved = await tx.builds.save(build, moveBuild(build, move))
-      await recordBuild(tx, saved)
-      return saved
-    })
-  }
-}
-
-/** A build was asked for by somebody with a name; what it deploys is theirs. */
-function askedBy(build: Build): Actor {
-  return build.actor === PLATFORM.name ? PLATFORM : { kind: 'token', name: build.actor, role: 'developer', projectId: build.projectId }
 }

@@ -1,15 +1,39 @@
 import type { AppName } from '../app/app.ts'
 
+/** Which commit of an app's repository, and the folder of it the app lives in ('' is all of it). */
+export interface Place {
+  readonly app: AppName
+  readonly commitId: string
+  readonly root: string
+}
+
+/** What a build sees of a commit. */
+export interface Tree {
+  /** The git tree below the root: equal trees are equal files. */
+  readonly id: string
+  /** Paths of all files, sorted; those of submodules among them. */
+  readonly files: readonly string[]
+  /** Text of one file, or null; at most 1 MiB. Throws InvalidError `source.file_too_large`. */
+  read(path: string): Promise<string | null>
+  /** The files as a tar stream, anew at each call. */
+  tar(): NodeJS.ReadableStream
+}
+
 /** Where an app's commits are kept: what a build asks of the git server. */
 export interface Source {
   /** Full ref and commit for a branch, tag or commit id. Throws NotFoundError `ref.not_found`, InvalidError `ref.invalid`. */
   resolve(app: AppName, ref: string): Promise<{ readonly ref: string; readonly commitId: string }>
-  /** Paths of all files of a commit, sorted. */
-  files(app: AppName, commitId: string): Promise<string[]>
-  /** Text of one file, or null; at most 1 MiB. */
-  read(app: AppName, commitId: string, path: string): Promise<string | null>
-  /** The commit's files as a tar stream. */
-  tar(app: AppName, commitId: string): NodeJS.ReadableStream
+  /**
+   * The files of a commit, with its submodules fetched. Throws NotFoundError `source.no_root`, RejectedError
+   * `source.lfs_not_there`, `source.submodule_refused`, UnavailableError `source.submodule_unreachable`.
+   */
+  open(place: Place): Promise<Tree>
+  /** The git tree of a place, without looking at what is in it. Throws NotFoundError `source.no_root`. */
+  treeOf(place: Place): Promise<string>
+  /** Text of `lockgate.yaml` or another small file of a place, or null. */
+  read(place: Place, path: string): Promise<string | null>
+  /** Paths that differ between two commits; null when the older one is not there (any more). */
+  changed(app: AppName, from: string, to: string): Promise<string[] | null>
   /** Points a ref at a commit; null removes it. */
   setRef(app: AppName, ref: string, commitId: string | null): Promise<void>
   /** Forgets everything of an app. */

@@ -86,6 +86,10 @@ export async function deployImage(
       origin: input.image,
       commitId: null,
       buildId: null,
+      treeId: null,
+      recipe: null,
+      content: null,
+      reference: null,
       runSpec,
       createdAt: now,
     })

@@ -43,6 +43,8 @@ export async function newEnvironment(tx: Tx, input: NewEnvironment): Promise<Env
     strategy: { kind: 'auto', surge: 1 },
     strategySetBy: 'default',
     branch: input.branch,
+    tags: null,
+    verify: 'off',
     liveArm: 'blue',
     routeGeneration: 0,
     subnet: await freeSubnet(tx),

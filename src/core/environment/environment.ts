@@ -23,6 +23,9 @@ export interface ResolvedStrategy {
   readonly surge: number
 }
 
+/** test: the artifact's tests are run in it; rebuild: it is built again and its files are compared. */
+export type Verification = 'off' | 'test' | 'rebuild'
+
 export type Arm = 'blue' | 'green'
 
 export interface Environment {
@@ -34,8 +37,12 @@ export interface Environment {
   readonly strategy: Strategy
   /** What an operator set is not overwritten by `lockgate.yaml`. */
   readonly strategySetBy: 'default' | 'manifest' | 'operator'
-  /** The branch a push to which is deployed here. */
+  /** The branches a push to which is deployed here: a name, or a pattern such as `release/*`. */
   readonly branch: string
+  /** The tags that are deployed here, such as `v*`; null: none. */
+  readonly tags: string | null
+  /** What is done again before a promotion to here. */
+  readonly verify: Verification
   /** Which of the two arms is stable: the one its hostnames lead to. */
   readonly liveArm: Arm
   /** The edge generation that first holds what this environment wants routed. */

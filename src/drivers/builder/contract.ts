@@ -1,10 +1,11 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import type { Manifest } from '../../core/app/manifest.ts'
+import type { BuildStep } from '../../core/build/build-step.ts'
 import { DEFAULT_BUILD_LIMITS } from '../../core/build/limits.ts'
 import { randomWord } from '../../lib/ids.ts'
 import { tarStream } from '../../lib/tar.ts'
-import type { Builder, BuildLimits, BuildRequest, BuildStep } from './types.ts'
+import type { Builder, BuildLimits, BuildRequest } from './types.ts'
 
 /** A build of files given as texts, and what it logged. */
 export interface ABuild {

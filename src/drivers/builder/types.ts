@@ -1,5 +1,7 @@
 import type { Manifest } from '../../core/app/manifest.ts'
 import type { RunSpec } from '../../core/artifact/artifact.ts'
+import type { TestFile } from '../../core/build/build.ts'
+import type { BuildStep } from '../../core/build/build-step.ts'
 
 /** What to build: a tar stream of the checkout (regular files, folders, links inside it), and who for. */
 export interface BuildRequest {
@@ -36,23 +38,6 @@ export interface BuildLimits {
   readonly diskMb: number
 }
 
-/** One step of a build as it goes. Steps are numbered from 1 in the order they begin. */
-export interface BuildStep {
-  readonly number: number
-  readonly name: string
-  readonly state: 'running' | 'done' | 'failed'
-  /** Since it began. */
-  readonly ms: number
-  /** Nothing was run: an earlier build left the same. */
-  readonly cached: boolean
-}
-
-/** A JUnit file the tests of a build left (`<testsuites>` XML): at most 4 MiB each, 100 of them. */
-export interface TestFile {
-  readonly path: string
-  readonly text: string
-}
-
 export interface BuildResult {
   /** Config digest of the image that was made. */
   readonly digest: string
@@ -63,6 +48,8 @@ export interface BuildResult {
   /** Where the repository itself names one (`release:` of a Procfile). */
   readonly releaseCommand: readonly string[] | null
   readonly tests: readonly TestFile[]
+  /** Hash of the app's files without their times and owners; null where they are not known one by one (a Dockerfile). */
+  readonly content: string | null
 }
 
 /**

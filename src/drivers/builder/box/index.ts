@@ -92,7 +92,7 @@ async function build(yard: Yard, request: BuildRequest): Promise<BuildResult> {
   const chosen = describePlan(plan)
   workshop.note(`Building as ${chosen}`)
   if (plan.kind === 'dockerfile') throw new BuildFailure('not_understood', 'Dockerfiles are not built here')
-  return { ...(await buildSteps(workshop, plan)), chosen, releaseCommand: plan.releaseCommand, tests: [] }
+  return { ...(await buildSteps(workshop, plan)), chosen, releaseCommand: plan.releaseCommand, tests: [], content: null }
 }
 
 async function planOf(request: BuildRequest): Promise<BuildPlan> {

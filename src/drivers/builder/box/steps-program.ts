@@ -1,6 +1,6 @@
 import type { PlannedStep } from '../../../core/build/build-plan.ts'
+import type { BuildStep } from '../../../core/build/build-step.ts'
 import { sha256 } from '../../../lib/hash.ts'
-import type { BuildStep } from '../types.ts'
 
 /** What kept outputs of steps may take of an app's cache; those not used for longest go first. */
 const KEPT_MB = 1024

@@ -46,7 +46,7 @@ async function build(config: Config, needs: FakeNeeds, request: BuildRequest): P
   if (wanted === 'fail') throw new BuildFailure('exit_code', 'The build exited with 1: the log says why')
   const { digest } = await needs.resolveImage(wanted === '' ? 'fake:good' : wanted)
   request.log('Done')
-  return { digest, chosen, runSpec: { command: null }, ports: [], releaseCommand: null, tests: [] }
+  return { digest, chosen, runSpec: { command: null }, ports: [], releaseCommand: null, tests: [], content: null }
 }
 
 /** What a real builder would say; what nobody understands is good enough here. */

@@ -1,0 +1,184 @@
+import type { Builder, BuildRequest, BuildResult } from '../../drivers/builder/types.ts'
+import { messageOf, PlatformError } from '../../lib/errors.ts'
+import { type Actor, EVERYTHING, PLATFORM } from '../actor/actor.ts'
+import type { App } from '../app/app.ts'
+import { type Manifest, runSpecOf } from '../app/manifest.ts'
+import { parseManifest } from '../app/parse-manifest.ts'
+import type { Artifact } from '../artifact/artifact.ts'
+import { rememberArtifact } from '../artifact/remember.ts'
+import type { Context } from '../context.ts'
+import { deployArtifact } from '../deployment/deploy.ts'
+import type { LogBook } from '../log/book.ts'
+import type { Build, BuildCause } from './build.ts'
+import { BuildFailure } from './build-failure.ts'
+import { buildLimitsOf } from './limits.ts'
+import { BuildLog } from './log.ts'
+import { move } from './record.ts'
+import { buildSecretsOf } from './secrets.ts'
+import type { Source, Tree } from './source.ts'
+import { StepBook } from './step-book.ts'
+
+export interface WorkNeeds {
+  readonly builder: Builder
+  readonly source: Source
+  readonly book: LogBook
+}
+
+/** What is known once the sources were opened. */
+interface Opened {
+  readonly app: App
+  readonly tree: Tree
+  readonly manifest: Manifest
+  readonly request: BuildRequest
+  readonly recipe: string | null
+}
+
+/** What a build came to: made now, or by an earlier build of the same. */
+interface Made {
+  readonly result: BuildResult | null
+  readonly reused: Artifact | null
+}
+
+/** One build, from its sources to the deployment of its artifact or to the sentence that says why not. */
+export class BuildWork {
+  readonly #context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>
+  readonly #needs: WorkNeeds
+  readonly #build: Build
+  readonly #signal: AbortSignal
+  readonly #steps: StepBook
+  #log: BuildLog
+
+  constructor(context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>, needs: WorkNeeds, one: { readonly build: Build; readonly signal: AbortSignal }) {
+    this.#context = context
+    this.#needs = needs
+    this.#build = one.build
+    this.#signal = one.signal
+    this.#steps = new StepBook(context, one.build)
+    this.#log = new BuildLog(needs.book, { key: `build/${one.build.id}`, clock: context.clock, secrets: [] })
+  }
+
+  /** Resolves when its end is written and nothing of it is left. */
+  async run(): Promise<void> {
+    const build = this.#build
+    try {
+      await this.#steps.clear()
+      const opened = await this.#open()
+      const reused = await this.#sameBefore(opened)
+      const made = reused ? { result: null, reused } : { result: await this.#needs.builder.build(opened.request), reused: null }
+      await this.#settleLog()
+      await this.#finish(opened, made)
+    } catch (error) {
+      await this.#failed(error)
+    } finally {
+      await this.#needs.builder
+        .clean(build.id)
+        .catch((error: unknown) => this.#context.log.warn('a build could not be cleaned up', { build: build.id, error: messageOf(error) }))
+    }
+  }
+
+  async #open(): Promise<Opened> {
+    const { source, builder } = this.#needs
+    const build = this.#build
+    const app = await this.#context.store.read.apps.get(EVERYTHING, build.appId)
+    const place = { app: app.name, commitId: build.commitId, root: app.root }
+    const tree = await source.open(place)
+    const manifest = parseManifest((await tree.read('lockgate.yaml')) ?? '')
+    const secrets = build.trusted ? await buildSecretsOf(this.#context, build, manifest) : {}
+    this.#log = new BuildLog(this.#needs.book, { key: `build/${build.id}`, clock: this.#context.clock, secrets: Object.values(secrets) })
+    const request: BuildRequest = {
+      buildId: build.id,
+      projectId: build.projectId,
+      appId: app.id,
+      appName: app.name,
+      commit: build.commitId,
+      manifest,
+      files: tree.files,
+      readFile: (path) => tree.read(path),
+      tar: () => tree.tar(),
+      trusted: build.trusted,
+      secrets,
+      limits: buildLimitsOf(manifest),
+      log: (line) => this.#log.line(line),
+      step: (step) => this.#steps.note(step),
+      signal: this.#signal,
+    }
+    const recipe = await builder.recipe(request)
+    await this.#context.store.transaction((tx) => tx.builds.set(build.id, { treeId: tree.id, recipe }))
+    return { app, tree, manifest, request, recipe }
+  }
+
+  /** The artifact of an earlier build of the same tree by the same recipe; a build somebody asked for anew, or to compare, is done. */
+  async #sameBefore({ app, tree, recipe }: Opened): Promise<Artifact | null> {
+    if (recipe === null || this.#build.again) return null
+    const same = await this.#context.store.read.artifacts.list(EVERYTHING, {
+      where: { appId: app.id, treeId: tree.id, recipe, removedAt: null },
+      orderBy: 'createdAt',
+      descending: true,
+      limit: 1,
+    })
+    if (same[0]) this.#log.line(`The same files were built before in the same way, by ${same[0].buildId}: its artifact is used`)
+    return same[0] ?? null
+  }
+
+  /** The artifact, the release, the deployment and the end of the build: one transaction. */
+  async #finish(opened: Opened, made: Made): Promise<void> {
+    const build = this.#build
+    const now = this.#context.clock.now()
+    await this.#context.store.transaction(async (tx) => {
+      const artifact = await rememberArtifact(tx, this.#artifactOf(opened, made, now))
+      const environment = await tx.environments.get(EVERYTHING, build.environmentId)
+      const { deployment } = await deployArtifact(tx, { actor: askedBy(build), environment, artifact, manifest: opened.manifest, buildId: build.id, now })
+      await move(tx, await tx.builds.get(EVERYTHING, build.id), {
+        status: 'succeeded',
+        cause: 'done',
+        message: made.result?.chosen ?? `the same as ${made.reused?.buildId}`,
+        artifactId: artifact.id,
+        deploymentId: deployment.id,
+        reused: made.reused?.buildId ?? null,
+        finishedAt: now,
+      })
+    })
+  }
+
+  #artifactOf({ manifest, tree, recipe }: Opened, { result, reused }: Made, now: number): Omit<Artifact, 'id' | 'removedAt'> {
+    const build = this.#build
+    const origin = `${build.ref.replace(/^refs\/(heads|tags)\//, '').replace(/^refs\/lockgate\//, '')}@${build.commitId.slice(0, 7)}`
+    const whose = { projectId: build.projectId, appId: build.appId, origin, commitId: build.commitId, treeId: tree.id, recipe, createdAt: now }
+    // The tree is the same, so is its lockgate.yaml: how it runs was decided when it was made.
+    if (reused)
+      return { ...whose, buildId: reused.buildId, digest: reused.digest, content: reused.content, reference: reused.reference, runSpec: reused.runSpec }
+    if (!result) throw new Error('a build was neither made nor reused')
+    const port = result.ports.length === 1 ? (result.ports[0] ?? null) : null
+    const runSpec = runSpecOf(manifest, { command: result.runSpec.command, port, releaseCommand: result.releaseCommand })
+    return { ...whose, buildId: build.id, digest: result.digest, content: result.content, reference: null, runSpec }
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const build = this.#build
+    const current = await this.#context.store.read.builds.get(EVERYTHING, build.id)
+    // Cancelled: its end is written already. Stopped with the server: the next one takes it up again.
+    if (current.status !== 'running' || this.#signal.aborted) return
+    if (!(error instanceof PlatformError)) this.#context.log.error('a build failed unexpectedly', { build: build.id, error })
+    const message = this.#log.redact(messageOf(error))
+    for (const line of message.split('\n')) this.#log.line(line)
+    await this.#settleLog()
+    const finishedAt = this.#context.clock.now()
+    await this.#context.store.transaction((tx) => move(tx, current, { status: 'failed', cause: causeOf(error), message, finishedAt }))
+  }
+
+  async #settleLog(): Promise<void> {
+    this.#log.end()
+    await this.#steps.settle()
+    await this.#needs.book.flush()
+  }
+}
+
+function causeOf(error: unknown): BuildCause {
+  if (error instanceof BuildFailure) return error.buildCause
+  return error instanceof PlatformError && !error.retryable ? 'not_understood' : 'internal'
+}
+
+/** A build was asked for by somebody with a name; what it deploys is theirs. */
+function askedBy(build: Build): Actor {
+  return build.actor === PLATFORM.name ? PLATFORM : { kind: 'token', name: build.actor, role: 'developer', projectId: build.projectId }
+}

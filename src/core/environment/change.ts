@@ -1,0 +1,36 @@
+import { ConflictError } from '../../lib/errors.ts'
+import type { Actor } from '../actor/actor.ts'
+import type { Context } from '../context.ts'
+import type { Environment, Verification } from './environment.ts'
+
+export interface EnvironmentChange {
+  readonly actor: Actor
+  readonly environment: Environment
+  readonly branch?: string | undefined
+  /** null: no tags any more. */
+  readonly tags?: string | null | undefined
+  readonly verify?: Verification | undefined
+}
+
+/** Changes what is deployed to an environment, and what is done before a promotion to it. Throws ConflictError `environment.branch_taken`. */
+export function changeEnvironment(context: Pick<Context, 'store'>, input: EnvironmentChange): Promise<Environment> {
+  return context.store.transaction(async (tx) => {
+    const scope = { projectId: input.environment.projectId }
+    const environment = await tx.environments.get(scope, input.environment.id)
+    const siblings = await tx.environments.list(scope, { where: { appId: environment.appId, goneAt: null } })
+    const rival = siblings.find((sibling) => sibling.id !== environment.id && sibling.branch === input.branch)
+    if (rival) throw new ConflictError('environment.branch_taken', `A push to ${input.branch} is deployed to ${rival.name} already.`)
+    const { branch = environment.branch, tags = environment.tags, verify = environment.verify } = input
+    const changed = await tx.environments.save(environment, { ...environment, branch, tags, verify })
+    await tx.record({
+      kind: 'environment.changed',
+      actor: input.actor.name,
+      projectId: environment.projectId,
+      appId: environment.appId,
+      environmentId: environment.id,
+      subject: environment.id,
+      data: { branch, tags, verify },
+    })
+    return changed
+  })
+}
