@@ -10,6 +10,7 @@ import { downloads } from './api/downloads.ts'
 import { liveDeployment } from './api/endpoints/deployments.ts'
 import { watch } from './api/endpoints/watch.ts'
 import { makeServer } from './api/server.ts'
+import { showBuild } from './api/show.ts'
 import { EVERYTHING } from './core/actor/actor.ts'
 import { hasLiveAdmin, makeSignInCode } from './core/actor/token.ts'
 import type { Context } from './core/context.ts'
@@ -105,7 +106,8 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
     apiUrl: url,
     machineChecks: () => machineChecks(settings, freeBytes),
   }
-  const receiver = new PushReceiver(context, { repositories, book, follow: (id, signal) => followDeployment(handling, id, signal), urlOf })
+  const showOne = async (id: string) => endpoints.readBuild.response.parse(await showBuild(store.read, await store.read.builds.get(EVERYTHING, id)))
+  const receiver = new PushReceiver(context, { repositories, book, showBuild: showOne, follow: (id, signal) => followDeployment(handling, id, signal), urlOf })
   const hooks = new HookSocket(join(settings.dataDirectory, 'git', 'hook.sock'), receiver)
   await hooks.listen()
   const http = await makeServer(handling, [gitRoutes({ context, repositories, hooks }), downloads])

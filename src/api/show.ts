@@ -5,6 +5,7 @@ import { EVERYTHING, type Token as TokenRecord } from '../core/actor/actor.ts'
 import type { App as AppRecord } from '../core/app/app.ts'
 import type { Artifact } from '../core/artifact/artifact.ts'
 import type { Build as BuildRecord } from '../core/build/build.ts'
+import type { BuildStepRecord } from '../core/build/build-step.ts'
 import type { Deployment as DeploymentRecord } from '../core/deployment/deployment.ts'
 import type { StepRecord } from '../core/deployment/step.ts'
 import type { Environment as EnvironmentRecord } from '../core/environment/environment.ts'
@@ -102,12 +103,28 @@ export async function showBuild(read: ReadStore, build: BuildRecord): Promise<Sh
     status: build.status,
     cause: build.cause,
     message: build.message,
+    purpose: build.purpose,
+    trusted: build.trusted,
+    reused: build.reused,
+    tests: build.tests && { ...build.tests, failures: [...build.tests.failures] },
+    ahead: build.status === 'queued' ? await buildsAhead(read, build) : 0,
+    steps: (await read.buildSteps.list(EVERYTHING, { where: { buildId: build.id }, orderBy: 'number' })).map(showBuildStep),
     deploymentId: build.deploymentId,
     actor: build.actor,
     createdAt: build.createdAt,
     startedAt: build.startedAt,
     finishedAt: build.finishedAt,
   }
+}
+
+function showBuildStep({ number, name, state, ms, cached }: BuildStepRecord): Shown<typeof resource.BuildStep> {
+  return { number, name, state, seconds: Math.round(ms / 10) / 100, cached }
+}
+
+/** How many stand in front of it if nothing more urgent comes: those that run, and those that were asked for earlier. */
+async function buildsAhead(read: ReadStore, build: BuildRecord): Promise<number> {
+  const open = await read.builds.list(EVERYTHING, { where: { status: ['running', 'queued'] } })
+  return open.filter((other) => other.id !== build.id && (other.status === 'running' || other.createdAt <= build.createdAt)).length
 }
 
 /** The newest releases of an environment, newest first, each with what it was made of. */

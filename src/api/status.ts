@@ -27,6 +27,8 @@ export async function showApp(handling: Handling, app: AppRecord): Promise<z.inp
     createdAt: app.createdAt,
     removing: app.removedAt !== null,
     gitPath: `/git/${app.name}.git`,
+    root: app.root,
+    watch: [...app.watch],
     environments: await Promise.all(environments.map((environment) => showEnvironment(handling, app, environment))),
   }
 }
@@ -63,6 +65,8 @@ export async function showEnvironment(handling: Handling, app: AppRecord, enviro
     ready,
     strategy: resolveStrategy(environment.strategy, environment.wish.count),
     branch: environment.branch,
+    tags: environment.tags,
+    verify: environment.verify,
     urls: domains.filter((domain) => !domain.host.startsWith('*')).map((domain) => handling.urlOf(domain.host, domain.path)),
     domains: domains.map((domain) => ({ host: domain.host, path: domain.path, kind: domain.kind })),
     deploymentId: active?.id ?? null,

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { endpoints } from '../api/contract/endpoints.ts'
-import { endLines, FlowLines, stepLine } from '../api/contract/flow.ts'
+import { buildLines, endLines, FlowLines, stepLine } from '../api/contract/flow.ts'
 import type { Build, DeploymentLive } from '../api/contract/resources.ts'
 import { plainText } from '../lib/control-bytes.ts'
 import { CliError, EXIT } from './exit.ts'
@@ -41,7 +41,8 @@ export async function followDeployment(terminal: Terminal, id: string): Promise<
 /** Follows a build, its log as it comes, and then the deployment it opened. */
 export async function followBuild(terminal: Terminal, id: string): Promise<void> {
   const onInterrupt = interruptible(id)
-  terminal.say(`build ${id}`)
+  const asked = await terminal.client.call(endpoints.readBuild, { params: { id } })
+  terminal.say(asked.status === 'queued' && asked.ahead > 0 ? `build ${id}: waits for ${asked.ahead} before it` : `build ${id}`)
   try {
     for await (const line of terminal.client.follow(endpoints.followBuildLog, { params: { id }, query: { lines: 10_000 } }))
       terminal.say(`  ${plainText(line.text, process.stdout.isTTY)}`)
@@ -49,8 +50,9 @@ export async function followBuild(terminal: Terminal, id: string): Promise<void>
     process.off('SIGINT', onInterrupt)
   }
   const build: BuildView = await terminal.client.call(endpoints.readBuild, { params: { id } })
+  for (const line of buildLines(build).slice(0, -1)) terminal.say(plainText(line))
   if (build.deploymentId !== null) return followDeployment(terminal, build.deploymentId)
-  terminal.show(build, () => `build ${build.id} ${paintStatus(build.status)}: ${safe(build.message)}`)
+  terminal.show(build, () => plainText(buildLines(build).at(-1) ?? ''))
   if (build.status !== 'succeeded') throw new CliError('', EXIT.failed)
 }
 

@@ -4,6 +4,7 @@ import { account } from './account.ts'
 import { connectTo } from './client.ts'
 import { access } from './commands/access.ts'
 import { apps } from './commands/apps.ts'
+import { builds } from './commands/builds.ts'
 import { config } from './commands/config.ts'
 import { lists } from './commands/lists.ts'
 import { logs } from './commands/logs.ts'
@@ -37,7 +38,7 @@ export function makeProgram(): Command {
       const given = args.slice(0, -2).flatMap((arg) => (arg === undefined ? [] : Array.isArray(arg) ? arg.map(String) : [String(arg)]))
       await work(terminal, given, command.opts() as never)
     }
-  for (const group of [apps, verbs, lists, config, logs, access]) group(program, run)
+  for (const group of [apps, verbs, builds, lists, config, logs, access]) group(program, run)
   withJson(program)
   return program
 }

@@ -83,3 +83,8 @@ export function until(at: number | null, now: number): string {
 export function plainValue(text: string): string {
   return safe(text) === text ? text : JSON.stringify(text)
 }
+
+/** `4.2 s` between two times; an en dash while one is open. */
+export function seconds(from: number | null, to: number | null): string {
+  return from === null || to === null ? '–' : `${((to - from) / 1000).toFixed(1)} s`
+}

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
-import { endLines, FlowLines } from '../api/contract/flow.ts'
-import type { DeploymentLive } from '../api/contract/resources.ts'
+import { buildLines, endLines, FlowLines } from '../api/contract/flow.ts'
+import type { Build, DeploymentLive } from '../api/contract/resources.ts'
 import type { Actor } from '../core/actor/actor.ts'
 import { EVERYTHING } from '../core/actor/actor.ts'
 import { may } from '../core/actor/may.ts'
@@ -31,6 +31,8 @@ export interface PushNeeds {
   readonly book: LogBook
   /** Pictures of a deployment until it has ended. */
   readonly follow: (deploymentId: string, signal: AbortSignal) => AsyncIterable<z.output<typeof DeploymentLive>>
+  /** A build as people see it, with its steps. */
+  readonly showBuild: (id: string) => Promise<z.output<typeof Build>>
   readonly urlOf: (host: string, path: string) => string
 }
 
@@ -161,7 +163,7 @@ export class PushReceiver {
     })()
     let build = await look()
     for (let looks = 0; build.status === 'queued'; looks++) {
-      if (looks === 10) print('  waits for other builds: one runs at a time')
+      if (looks === 10) print(`  ${plainText(buildLines(await this.#needs.showBuild(id)).at(-1) ?? '')}`)
       await pause(100)
       build = await look()
     }
@@ -173,8 +175,8 @@ export class PushReceiver {
     await pause(50)
     stop.abort()
     await printing
+    for (const line of buildLines(await this.#needs.showBuild(id))) print(plainText(line.split('\n')[0] ?? ''))
     if (build.status === 'succeeded') return null
-    print(plainText(`build ${id} ${build.status}: ${build.message.split('\n')[0] ?? ''}`))
     return oneLine(build.status === 'failed' ? `build failed: ${build.message}` : `build ${build.status}: ${build.message}`)
   }
 

@@ -39,6 +39,7 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'build.not_found': 'There is no such build, or the token may not know of it.',
   'build.not_understood': 'The files of the repository do not say how it is built. The message names what was looked for.',
   'build.out_of_memory': 'The build used more memory than it may. Set `build.memory` in `lockgate.yaml`.',
+  'build.not_finished': 'Only a build that has ended can be repeated.',
   'build.requested': 'The build was cancelled because somebody asked for it.',
   'build_step.not_found': 'There is no such step of a build.',
   'build.tests_failed': 'The tests of the repository failed, so nothing was made of it; the log of the build says which.',

@@ -72,6 +72,14 @@ export const deploying = {
     query: z.object({ limit: Limit }),
     response: z.array(resource.Build),
   }),
+  listAllBuilds: endpoint({
+    method: 'GET',
+    path: '/v1/builds',
+    summary: 'Builds of all apps one may see, newest first: what runs, and what waits',
+    permission: 'app.read',
+    query: z.object({ limit: Limit, status: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled', 'superseded']).optional() }),
+    response: z.array(resource.Build),
+  }),
   readBuild: endpoint({ method: 'GET', path: '/v1/builds/:id', summary: 'Show a build', permission: 'app.read', params: IdParams, response: resource.Build }),
   followBuild: endpoint({
     method: 'GET',
@@ -81,6 +89,14 @@ export const deploying = {
     params: IdParams,
     response: resource.Build,
     stream: true,
+  }),
+  retryBuild: endpoint({
+    method: 'POST',
+    path: '/v1/builds/:id/retry',
+    summary: 'Build the same commit again',
+    permission: 'source.push',
+    params: IdParams,
+    response: resource.Build,
   }),
   cancelBuild: endpoint({
     method: 'POST',
@@ -96,7 +112,7 @@ export const deploying = {
     summary: 'The last lines of a build',
     permission: 'log.read',
     params: IdParams,
-    query: LogQuery,
+    query: LogQuery.extend({ search: z.string().max(200).optional().describe('Only lines that hold this text, whatever its case') }),
     response: z.array(resource.LogRecord),
   }),
   followBuildLog: endpoint({

@@ -3,7 +3,7 @@ import { AppName, EnvironmentName } from '../../core/app/app.ts'
 import { HostName, PathPrefix } from '../../core/route/route.ts'
 import { deploying } from './deploying.ts'
 import { endpoint } from './endpoint.ts'
-import { AppParams, EnvironmentParams, Here, IdParams, Name } from './inputs.ts'
+import { AppParams, EnvironmentParams, Here, IdParams, Name, PathPattern, RefPattern, RootFolder } from './inputs.ts'
 import * as resource from './resources.ts'
 import { running } from './running.ts'
 
@@ -77,6 +77,15 @@ export const endpoints = {
     response: resource.App,
   }),
   readApp: endpoint({ method: 'GET', path: '/v1/apps/:app', summary: 'Show an app', permission: 'app.read', params: AppParams, response: resource.App }),
+  changeApp: endpoint({
+    method: 'PATCH',
+    path: '/v1/apps/:app',
+    summary: 'Say where in its repository an app lives',
+    permission: 'app.create',
+    params: AppParams,
+    body: z.strictObject({ root: RootFolder.optional(), watch: z.array(PathPattern).max(50).optional() }),
+    response: resource.App,
+  }),
   removeApp: endpoint({
     method: 'DELETE',
     path: '/v1/apps/:app',
@@ -93,13 +102,18 @@ export const endpoints = {
     params: AppParams,
     body: z.strictObject({
       name: EnvironmentName,
-      branch: z
-        .string()
-        .min(1)
-        .max(200)
-        .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/, 'a branch name')
-        .describe('A push to it is deployed there'),
+      branch: RefPattern.describe('A push to it is deployed there: a branch, or a pattern such as release/*'),
+      tags: RefPattern.optional().describe('Tags that are deployed there, such as v*'),
     }),
+    response: resource.Environment,
+  }),
+  changeEnvironment: endpoint({
+    method: 'PATCH',
+    path: Here,
+    summary: 'Change what is deployed to an environment, and what a promotion to it checks',
+    permission: 'environment.operate',
+    params: EnvironmentParams,
+    body: z.strictObject({ branch: RefPattern.optional(), tags: RefPattern.nullable().optional(), verify: z.enum(['off', 'test', 'rebuild']).optional() }),
     response: resource.Environment,
   }),
   readEnvironment: endpoint({

@@ -1,8 +1,9 @@
 // The ordered flow as lines of text: the same in the push output, in the CLI and in a CI job's log.
 import type { z } from 'zod'
-import type { DeploymentLive, Step } from './resources.ts'
+import type { Build, DeploymentLive, Step } from './resources.ts'
 
 type StepView = z.output<typeof Step>
+type BuildView = z.output<typeof Build>
 type LiveView = z.output<typeof DeploymentLive>
 
 const WORDS: Readonly<Record<StepView['kind'], string>> = {
@@ -98,4 +99,34 @@ export function endLines(live: Pick<LiveView, 'deployment'>): string[] {
   if (report.exitCode !== null) lines.push(`  exit code: ${report.exitCode}${report.oomKilled ? ' (killed: out of memory)' : ''}`)
   if (report.logLines.length > 0) lines.push(`  its last ${report.logLines.length} log lines:`, ...report.logLines.map((line) => `  | ${line}`))
   return lines
+}
+
+/** A build's steps, tests and end as lines: how long each step took, and what an earlier build left. */
+export function buildLines(build: BuildView): string[] {
+  const steps = build.steps.map((step) => {
+    const mark = step.state === 'running' ? '…' : step.state === 'done' ? '✓' : '✗'
+    return `${mark} ${step.name.slice(0, 60).padEnd(32)} ${`${step.seconds.toFixed(1)} s`.padStart(8)}${step.cached ? '  from cache' : ''}`
+  })
+  return [...steps, ...testLines(build.tests), buildEnd(build)]
+}
+
+function testLines(tests: BuildView['tests']): string[] {
+  if (tests === null) return []
+  const passed = tests.total - tests.failed - tests.skipped
+  const skipped = tests.skipped === 0 ? '' : `, ${tests.skipped} skipped`
+  const failures = tests.failures.flatMap((one) => [
+    `  ✗ ${one.name}`,
+    ...one.message
+      .split('\n')
+      .slice(0, 5)
+      .map((line) => `    ${line}`),
+  ])
+  return [`tests: ${passed} passed, ${tests.failed} failed${skipped} in ${tests.seconds.toFixed(1)} s`, ...failures]
+}
+
+function buildEnd(build: BuildView): string {
+  const seconds = build.startedAt === null || build.finishedAt === null ? '' : ` in ${((build.finishedAt - build.startedAt) / 1000).toFixed(1)} s`
+  if (build.status === 'queued')
+    return `build ${build.id} queued${build.ahead === 0 ? '' : `: ${build.ahead} ${build.ahead === 1 ? 'build' : 'builds'} before it`}`
+  return `build ${build.id} ${build.status}${seconds}${build.message === '' ? '' : `: ${build.message}`}`
 }

@@ -14,6 +14,26 @@ export const Limit = z.coerce.number().int().min(1).max(1000).default(50)
 export const LogQuery = z.object({
   lines: z.coerce.number().int().min(0).max(10_000).default(200).describe('How many of the last lines; streams go on from there'),
 })
+/** A branch or tag, or a pattern of them; nothing git would read as syntax. */
+export const RefPattern = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^(?!.*(\.\.|\/\/|@\{|\/\.))[A-Za-z0-9_*][A-Za-z0-9._/*+-]*$/, 'a name or a pattern such as release/*')
+  .refine((pattern) => (pattern.match(/\*/g)?.length ?? 0) <= 4, 'at most four *')
+/** Paths of a repository: `services/shop/**`. */
+export const PathPattern = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^(?!\/)[^\0\n\\]+$/, 'a path or a pattern such as services/shop/**')
+  .refine((pattern) => !pattern.split('/').includes('..'), 'a path inside the repository')
+  .refine((pattern) => (pattern.match(/\*+/g)?.length ?? 0) <= 4, 'at most four groups of *')
+export const RootFolder = z
+  .string()
+  .max(200)
+  .regex(/^([A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*)?$/, 'a folder inside the repository; empty for all of it')
+  .refine((path) => !path.split('/').some((part) => part === '..' || part === '.' || part === '.git'), 'a folder inside the repository')
 export const Here = '/v1/apps/:app/environments/:environment'
 export const Name = z
   .string()

@@ -33,7 +33,9 @@ export const Environment = z.object({
   count: z.int(),
   ready: z.int(),
   strategy: Strategy,
-  branch: z.string(),
+  branch: z.string().describe('Name or pattern'),
+  tags: z.string().nullable().describe('Pattern'),
+  verify: z.enum(['off', 'test', 'rebuild']),
   urls: z.array(z.string()),
   domains: z.array(z.object({ host: z.string(), path: z.string(), kind: z.enum(['generated', 'own']) })),
   deploymentId: Id.nullable().describe('The active deployment'),
@@ -49,6 +51,8 @@ export const App = z.object({
   createdAt: Time,
   removing: z.boolean(),
   gitPath: z.string(),
+  root: z.string().describe('Folder of its repository it lives in'),
+  watch: z.array(z.string()).describe('Patterns of paths whose change matters'),
   environments: z.array(Environment),
 })
 
@@ -126,6 +130,22 @@ export const Release = z.object({
   imageRemoved: z.boolean(),
 })
 
+export const BuildStep = z.object({
+  number: z.int(),
+  name: z.string(),
+  state: z.enum(['running', 'done', 'failed']),
+  seconds: z.number(),
+  cached: z.boolean().describe('Nothing was run: an earlier build left the same'),
+})
+
+export const TestSummary = z.object({
+  total: z.int(),
+  failed: z.int(),
+  skipped: z.int(),
+  seconds: z.number(),
+  failures: z.array(z.object({ name: z.string(), message: z.string() })),
+})
+
 export const Build = z.object({
   id: Id,
   app: z.string(),
@@ -135,6 +155,12 @@ export const Build = z.object({
   status: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled', 'superseded']),
   cause: z.string(),
   message: z.string(),
+  purpose: z.enum(['deploy', 'verify']),
+  trusted: z.boolean(),
+  reused: Id.nullable().describe('The build whose artifact it took: the same files by the same recipe'),
+  tests: TestSummary.nullable(),
+  ahead: z.int().describe('Builds that begin before it, while it is queued'),
+  steps: z.array(BuildStep),
   deploymentId: Id.nullable(),
   actor: z.string(),
   createdAt: Time,

@@ -1,7 +1,9 @@
 import { EVERYTHING } from '../../core/actor/actor.ts'
 import { findProject } from '../../core/actor/token.ts'
+import { changeApp } from '../../core/app/change.ts'
 import { createApp } from '../../core/app/create.ts'
 import { removeApp } from '../../core/app/remove.ts'
+import { changeEnvironment } from '../../core/environment/change.ts'
 import { addEnvironment } from '../../core/environment/create.ts'
 import { DEFAULT_PROJECT } from '../../core/project/project.ts'
 import { addDomain, removeDomain } from '../../core/route/domain.ts'
@@ -25,13 +27,22 @@ export const apps = {
     return showApp(handling, app)
   },
   readApp: async (handling, call) => showApp(handling, appOf(call)),
+  changeApp: async (handling, call) => {
+    const asked = endpoints.changeApp.body.parse(call.body)
+    return showApp(handling, await changeApp(handling, { actor: call.actor, app: appOf(call), ...asked }))
+  },
   removeApp: async (handling, call) => {
     const app = await removeApp(handling, { actor: call.actor, app: appOf(call) })
     return showApp(handling, app)
   },
   addEnvironment: async (handling, call) => {
-    const { name, branch } = endpoints.addEnvironment.body.parse(call.body)
-    const environment = await addEnvironment(handling, { actor: call.actor, app: appOf(call), name, branch })
+    const { name, branch, tags } = endpoints.addEnvironment.body.parse(call.body)
+    const environment = await addEnvironment(handling, { actor: call.actor, app: appOf(call), name, branch, tags: tags ?? null })
+    return showEnvironment(handling, appOf(call), environment)
+  },
+  changeEnvironment: async (handling, call) => {
+    const asked = endpoints.changeEnvironment.body.parse(call.body)
+    const environment = await changeEnvironment(handling, { actor: call.actor, environment: environmentOf(call), ...asked })
     return showEnvironment(handling, appOf(call), environment)
   },
   readEnvironment: async (handling, call) => showEnvironment(handling, appOf(call), environmentOf(call)),

@@ -2,6 +2,7 @@ import { EVERYTHING } from '../../core/actor/actor.ts'
 import { mustBeAllowed } from '../../core/actor/may.ts'
 import { isBuildFinished } from '../../core/build/build.ts'
 import { cancelBuild } from '../../core/build/cancel.ts'
+import { retryBuild } from '../../core/build/retry.ts'
 import type { Call, Handler, Handling } from '../call.ts'
 import { endpoints } from '../contract/endpoints.ts'
 import { showBuild } from '../show.ts'
@@ -24,6 +25,14 @@ export const builds = {
     })
     return Promise.all(list.map((build) => showBuild(handling.store.read, build)))
   },
+  listAllBuilds: async (handling, call) => {
+    const { limit, status } = endpoints.listAllBuilds.query.parse(call.query)
+    const list = await handling.store.read.builds.list(
+      { projectId: call.actor.projectId },
+      { ...(status === undefined ? {} : { where: { status } }), orderBy: 'createdAt', descending: true, limit },
+    )
+    return Promise.all(list.map((build) => showBuild(handling.store.read, build)))
+  },
   readBuild: async (handling, call) => showBuild(handling.store.read, await buildOf(handling, call)),
   followBuild: (handling, call) => {
     const look = async () => {
@@ -32,6 +41,11 @@ export const builds = {
     }
     return watch(handling.store, look, call.signal)
   },
+  retryBuild: async (handling, call) => {
+    const build = await buildOf(handling, call)
+    mustBeAllowed(call.actor, 'source.push', await handling.store.read.environments.get(EVERYTHING, build.environmentId))
+    return showBuild(handling.store.read, await retryBuild(handling, { actor: call.actor, build }))
+  },
   cancelBuild: async (handling, call) => {
     const build = await buildOf(handling, call)
     mustBeAllowed(call.actor, 'environment.operate', await handling.store.read.environments.get(EVERYTHING, build.environmentId))
@@ -39,7 +53,8 @@ export const builds = {
   },
   readBuildLog: async (handling, call) => {
     const build = await buildOf(handling, call)
-    return handling.book.tail(`build/${build.id}`, endpoints.readBuildLog.query.parse(call.query).lines)
+    const { lines, search } = endpoints.readBuildLog.query.parse(call.query)
+    return handling.book.tail(`build/${build.id}`, lines, search)
   },
   followBuildLog: async function* (handling, call) {
     const build = await buildOf(handling, call)

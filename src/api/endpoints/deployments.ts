@@ -11,6 +11,8 @@ import { isDeploymentFinished } from '../../core/deployment/deployment.ts'
 import { restart, scale, start, stop } from '../../core/deployment/operate.ts'
 import { planAhead, stepsAhead } from '../../core/deployment/plan-ahead.ts'
 import { rollback, rollbackTarget } from '../../core/deployment/rollback.ts'
+import { InvalidError } from '../../lib/errors.ts'
+import { isGlob } from '../../lib/glob.ts'
 import type { Call, Handler, Handling } from '../call.ts'
 import { endpoints } from '../contract/endpoints.ts'
 import type { OpenDeployment } from '../contract/inputs.ts'
@@ -60,6 +62,8 @@ async function deploy(handling: Handling, call: Call, asked: Extract<Asked, { ve
     const { deployment } = await deployImage(handling, { actor: call.actor, environment, image: asked.image, manifest: manifestOf(asked) })
     return opened(handling, deployment)
   }
+  if (asked.ref === undefined && isGlob(environment.branch))
+    throw new InvalidError('ref.invalid', `${environment.name} is deployed from ${environment.branch}: name one of these branches with --ref.`)
   const { ref, commitId } = await handling.source.resolve(app.name, asked.ref ?? environment.branch)
   const { build, deployment } = await openBuild(handling, handling.source, { actor: call.actor, app, environment, ref, commitId, rebuild: asked.rebuild })
   if (deployment) return opened(handling, deployment)

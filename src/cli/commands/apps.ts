@@ -42,22 +42,60 @@ export function apps(program: Command, run: Run): void {
         openInBrowser(terminal, await terminal.client.call(endpoints.readEnvironment, { params: await placeNamed(name, options.environment) })),
       ),
     )
-  const app = program.command('app').description('remove an app')
+  const app = program.command('app').description('change and remove apps')
+  app
+    .command('set <name>')
+    .description('say where in its repository an app lives')
+    .option('--root <folder>', 'folder it lives in; "" for all of the repository')
+    .option('--watch <pattern...>', 'paths whose change matters, such as "services/shop/**"; "" for its root alone')
+    .action(
+      run(async (terminal, [name], options: { root?: string; watch?: string[] }) => {
+        const body = {
+          ...(options.root === undefined ? {} : { root: options.root }),
+          ...(options.watch === undefined ? {} : { watch: options.watch.filter((one) => one !== '') }),
+        }
+        const answer = await terminal.client.call(endpoints.changeApp, { params: { app: await appNamed(name) }, body })
+        terminal.show(
+          answer,
+          (one) =>
+            `${one.name} lives in ${one.root === '' ? 'its whole repository' : one.root}${one.watch.length === 0 ? '' : `, and watches ${one.watch.join(', ')}`}`,
+        )
+      }),
+    )
   app
     .command('remove <name>')
     .description('remove an app with its environments, instances, logs and repository')
     .option('--yes', 'do not ask')
     .action(run((terminal, [name], options: { yes?: boolean }) => remove(terminal, name, options.yes ?? false)))
-  const environment = program.command('environment').description('add environments')
+  const environment = program.command('environment').description('add and change environments')
+  environment
+    .command('set <app> <name>')
+    .description('change what is deployed to an environment, and what is checked before a promotion to it')
+    .option('--branch <branch>', 'branch, or pattern of branches such as "release/*"')
+    .option('--tags <pattern>', 'tags that are deployed there, such as "v*"; "" for none')
+    .option('--verify <check>', 'before a promotion: off, test (run its tests in it) or rebuild (build again and compare)')
+    .action(
+      run(async (terminal, [name, environmentName = ''], options: { branch?: string; tags?: string; verify?: string }) => {
+        const { branch, tags, verify } = options
+        const body = {
+          ...(branch === undefined ? {} : { branch }),
+          ...(tags === undefined ? {} : { tags: tags === '' ? null : tags }),
+          ...(verify === undefined ? {} : { verify: verify as 'off' }),
+        }
+        const answer = await terminal.client.call(endpoints.changeEnvironment, { params: await placeNamed(name, environmentName), body })
+        terminal.show(answer, (one) => `${one.app} ${one.name}: branch ${one.branch}, tags ${one.tags ?? 'none'}, before a promotion: ${one.verify}`)
+      }),
+    )
   environment
     .command('add <app> <name>')
     .description('add an environment; a push to its branch is deployed there')
-    .option('--branch <branch>', 'branch that is deployed there; default: the name of the environment')
+    .option('--branch <branch>', 'branch or pattern that is deployed there; default: the name of the environment')
+    .option('--tags <pattern>', 'tags that are deployed there, such as "v*"')
     .action(
-      run(async (terminal, [name, added = ''], options: { branch?: string }) => {
+      run(async (terminal, [name, added = ''], options: { branch?: string; tags?: string }) => {
         const answer = await terminal.client.call(endpoints.addEnvironment, {
           params: { app: await appNamed(name) },
-          body: { name: added, branch: options.branch ?? added },
+          body: { name: added, branch: options.branch ?? added, ...(options.tags === undefined ? {} : { tags: options.tags }) },
         })
         terminal.show(answer, () => `${answer.app} ${answer.name} is there: "git push lockgate ${answer.branch}" deploys to it, ${answer.urls[0] ?? ''}`)
       }),

@@ -5,14 +5,14 @@ import type { Check, Event } from '../../api/contract/resources.ts'
 import { CliError, EXIT } from '../exit.ts'
 import type { Run } from '../output.ts'
 import { appNamed, placeNamed } from '../place.ts'
-import { ago, paint, paintStatus, safe, table } from '../render.ts'
+import { ago, paint, paintStatus, safe, seconds, table } from '../render.ts'
 
 interface ListOptions {
   readonly environment?: string
   readonly limit: string
 }
 
-/** What was and what is: deployments, builds, releases, events, doctor. */
+/** What was and what is: deployments, releases, events, doctor. */
 export function lists(program: Command, run: Run): void {
   const list = (name: string, summary: string): Command =>
     program
@@ -66,25 +66,6 @@ export function lists(program: Command, run: Run): void {
       )
     }),
   )
-  list('builds', 'list builds, newest first').action(
-    run(async (terminal, [name], options: ListOptions) => {
-      const answer = await terminal.client.call(endpoints.listBuilds, { params: await placeNamed(name, options.environment), query: { limit: options.limit } })
-      terminal.show(answer, () =>
-        table(
-          ['id', 'commit', 'status', 'asked for', 'took', 'by', ''],
-          answer.map((one) => [
-            one.id,
-            one.commit.slice(0, 7),
-            paintStatus(one.status),
-            ago(one.createdAt, terminal.now),
-            seconds(one.startedAt, one.finishedAt),
-            one.actor,
-            safe(one.message.split('\n')[0] ?? ''),
-          ]),
-        ),
-      )
-    }),
-  )
   program
     .command('events')
     .description('who did what')
@@ -118,10 +99,6 @@ export function lists(program: Command, run: Run): void {
         if (checks.some((check) => !check.ok)) throw new CliError('', EXIT.failed)
       }),
     )
-}
-
-function seconds(from: number | null, to: number | null): string {
-  return from === null || to === null ? '–' : `${((to - from) / 1000).toFixed(1)} s`
 }
 
 function eventRow(event: z.output<typeof Event>, now: number): string[] {

@@ -34,7 +34,15 @@ export async function createApp(
       version: 1,
     })
     await tx.record({ kind: 'app.created', actor: input.actor.name, projectId: app.projectId, appId: app.id, subject: app.id, data: { name: app.name } })
-    const environment = await newEnvironment(tx, { app, name: PRODUCTION, actor: input.actor, now, appsDomain: context.settings.appsDomain, branch: 'main' })
+    const environment = await newEnvironment(tx, {
+      app,
+      name: PRODUCTION,
+      actor: input.actor,
+      now,
+      appsDomain: context.settings.appsDomain,
+      branch: 'main',
+      tags: null,
+    })
     return { app, environment }
   })
 }

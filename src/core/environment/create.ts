@@ -16,12 +16,13 @@ interface NewEnvironment {
   readonly now: number
   readonly appsDomain: string
   readonly branch: string
+  readonly tags: string | null
 }
 
 /** Adds an environment to an app; a push to `branch` is deployed there. Throws ConflictError `environment.name_taken`, `environment.branch_taken`. */
 export async function addEnvironment(
   context: Pick<Context, 'store' | 'clock' | 'settings'>,
-  input: { readonly actor: Actor; readonly app: App; readonly name: EnvironmentName; readonly branch: string },
+  input: { readonly actor: Actor; readonly app: App; readonly name: EnvironmentName; readonly branch: string; readonly tags: string | null },
 ): Promise<Environment> {
   return context.store.transaction((tx) => newEnvironment(tx, { ...input, now: context.clock.now(), appsDomain: context.settings.appsDomain }))
 }
@@ -43,7 +44,7 @@ export async function newEnvironment(tx: Tx, input: NewEnvironment): Promise<Env
     strategy: { kind: 'auto', surge: 1 },
     strategySetBy: 'default',
     branch: input.branch,
-    tags: null,
+    tags: input.tags,
     verify: 'off',
     liveArm: 'blue',
     routeGeneration: 0,

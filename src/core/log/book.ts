@@ -40,9 +40,13 @@ export class LogBook {
     log.news.emit('line', record)
   }
 
-  /** The last `count` lines that are kept. */
-  async tail(key: LogKey, count: number): Promise<LogRecord[]> {
+  /** The last `count` lines that are kept; with `search` only those that hold this text, whatever its case. */
+  async tail(key: LogKey, count: number, search?: string): Promise<LogRecord[]> {
     if (count <= 0) return []
+    if (search !== undefined) {
+      const wanted = search.toLowerCase()
+      return (await this.after(key, 0, Number.POSITIVE_INFINITY)).filter((record) => record.text.toLowerCase().includes(wanted)).slice(-count)
+    }
     const log = await this.#settled(key)
     const newest = parse(await readEnd(log.path, TAIL_BYTES))
     if (newest.length >= count) return newest.slice(-count)
