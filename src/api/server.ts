@@ -52,6 +52,9 @@ export async function makeServer(handling: Handling, extras: readonly Extra[]): 
   })
   // Streams would keep close() waiting for ever.
   server.addHook('preClose', async () => stopping.abort())
+  // Bodies that are streams are for their handler to read and to bound.
+  const uploads = new Set(Object.values(endpoints).flatMap((one: Endpoint) => (one.upload === undefined ? [] : [one.upload])))
+  for (const type of uploads) server.addContentTypeParser(type, (_request, payload, done) => done(null, payload))
   await server.register(rateLimit, { global: false })
   await server.register(swagger, {
     openapi: {

@@ -59,6 +59,7 @@ interface LooseInput {
   readonly params?: Readonly<Record<string, unknown>>
   readonly query?: Readonly<Record<string, unknown>>
   readonly body?: unknown
+  readonly stream?: ReadableStream<Uint8Array>
 }
 
 async function send(connection: Connection, endpoint: Endpoint, sending: Sending): Promise<Response> {
@@ -72,10 +73,12 @@ async function send(connection: Connection, endpoint: Endpoint, sending: Sending
     method: endpoint.method,
     headers: {
       ...(connection.token === null ? {} : { authorization: `Bearer ${connection.token}` }),
+      ...(endpoint.upload === undefined ? {} : { 'content-type': endpoint.upload }),
       ...(input.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...sending.headers,
     },
     ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
+    ...(input.stream === undefined ? {} : { body: input.stream, duplex: 'half' as const }),
     ...(sending.signal ? { signal: sending.signal } : {}),
   }).catch((cause: unknown) => {
     throw new ServerUnreachable(connection.url, cause)

@@ -1,5 +1,6 @@
 import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { AppName } from '../core/app/app.ts'
 import type { Place, Source, Tree } from '../core/build/source.ts'
@@ -10,6 +11,7 @@ import { randomWord } from '../lib/ids.ts'
 import { run } from '../lib/run.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
 import { openTree, readBlob, treeIdOf } from './tree.ts'
+import { keepUpload } from './upload.ts'
 
 /** What a person may name: branch, tag or commit. No leading "-", no "..", no "@{", nothing git would read as syntax. */
 const REF = /^(?!.*(\.\.|\/\/|@\{|\.lock$|\.lock\/|\/\.))[A-Za-z0-9_][A-Za-z0-9._/+-]{0,254}$/
@@ -119,6 +121,15 @@ export class Repositories implements Source {
       anyStatus: true,
     })
     return status === 0 ? stdout.split('\0').filter((path) => path !== '') : null
+  }
+
+  async upload(app: AppName, archive: Readable, by: { readonly author: string; readonly at: number }): Promise<{ ref: string; commitId: string }> {
+    const repository = await this.ensure(app)
+    const ref = `refs/lockgate/uploads/${randomWord(10)}`
+    await keepUpload(archive, { repository, ref, ...by })
+    const commitId = await this.#commitOf(repository, ref)
+    if (commitId === null) throw new Error('git kept nothing of an upload')
+    return { ref, commitId }
   }
 
   /** Points a ref at a commit; null removes it. */

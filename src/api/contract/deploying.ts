@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { EnvironmentName } from '../../core/app/app.ts'
 import { endpoint } from './endpoint.ts'
 import { EnvironmentParams, Here, IdParams, Limit, LogQuery, OpenDeployment } from './inputs.ts'
 import * as resource from './resources.ts'
@@ -18,6 +19,25 @@ export const deploying = {
       plan: z.array(resource.PlannedStep).nullable(),
       undoes: z.array(z.string()).describe('Configuration keys that go back with a rollback'),
     }),
+  }),
+  promote: endpoint({
+    method: 'POST',
+    path: `${Here}/promotions`,
+    summary: 'Move what another environment runs here, without a build',
+    permission: 'environment.operate',
+    params: EnvironmentParams,
+    body: z.strictObject({ from: EnvironmentName }),
+    response: z.object({ deployment: resource.Deployment.nullable(), build: resource.Build.nullable().describe('The verification that goes first') }),
+  }),
+  deployFolder: endpoint({
+    method: 'POST',
+    path: `${Here}/uploads`,
+    summary: 'Build and deploy a folder: a gzipped tar of it',
+    description: 'At most 1 GB and 100,000 files, unpacked; links only inside it. ',
+    permission: 'source.push',
+    params: EnvironmentParams,
+    upload: 'application/gzip',
+    response: z.object({ deployment: resource.Deployment.nullable(), build: resource.Build.nullable() }),
   }),
   listDeployments: endpoint({
     method: 'GET',

@@ -13,6 +13,8 @@ export interface Endpoint {
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
   readonly body?: z.ZodType
+  /** The body is a stream of this media type, handed to the handler as it comes; there is no `body` then. */
+  readonly upload?: string
   readonly response: z.ZodType
   /** Server-sent events, each with `response` as its data; resumes with Last-Event-ID. */
   readonly stream?: true
@@ -21,6 +23,7 @@ export interface Endpoint {
 /** What a caller of an endpoint gives. */
 export type InputOf<E extends Endpoint> = (E['params'] extends z.ZodObject ? { readonly params: z.input<E['params']> } : unknown) &
   (E['query'] extends z.ZodObject ? { readonly query?: z.input<E['query']> } : unknown) &
+  (E['upload'] extends string ? { readonly stream: ReadableStream<Uint8Array> } : unknown) &
   (E['body'] extends z.ZodType ? { readonly body: z.input<E['body']> } : unknown)
 
 export type AnswerOf<E extends Endpoint> = z.output<E['response']>

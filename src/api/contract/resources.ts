@@ -155,7 +155,7 @@ export const Build = z.object({
   status: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled', 'superseded']),
   cause: z.string(),
   message: z.string(),
-  purpose: z.enum(['deploy', 'verify']),
+  purpose: z.enum(['deploy', 'test', 'compare']),
   trusted: z.boolean(),
   reused: Id.nullable().describe('The build whose artifact it took: the same files by the same recipe'),
   tests: TestSummary.nullable(),

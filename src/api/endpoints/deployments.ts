@@ -1,16 +1,19 @@
+import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import { EVERYTHING } from '../../core/actor/actor.ts'
 import { mustBeAllowed } from '../../core/actor/may.ts'
 import { EMPTY_MANIFEST, type Manifest } from '../../core/app/manifest.ts'
 import { parseManifest } from '../../core/app/parse-manifest.ts'
-import { openBuild } from '../../core/build/open.ts'
+import { type Opened, openBuild } from '../../core/build/open.ts'
 import { cancelDeployment } from '../../core/deployment/cancel.ts'
 import { deployImage } from '../../core/deployment/deploy.ts'
 import type { Deployment } from '../../core/deployment/deployment.ts'
 import { isDeploymentFinished } from '../../core/deployment/deployment.ts'
 import { restart, scale, start, stop } from '../../core/deployment/operate.ts'
 import { planAhead, stepsAhead } from '../../core/deployment/plan-ahead.ts'
+import { promote } from '../../core/deployment/promote.ts'
 import { rollback, rollbackTarget } from '../../core/deployment/rollback.ts'
+import { findEnvironment } from '../../core/environment/create.ts'
 import { InvalidError } from '../../lib/errors.ts'
 import { isGlob } from '../../lib/glob.ts'
 import type { Call, Handler, Handling } from '../call.ts'
@@ -70,6 +73,27 @@ async function deploy(handling: Handling, call: Call, asked: Extract<Asked, { ve
   return { deployment: null, build: await showBuild(handling.store.read, build), plan: null, undoes: [] }
 }
 
+async function deployFolder(handling: Handling, call: Call): Promise<unknown> {
+  const app = appOf(call)
+  const environment = environmentOf(call)
+  const { ref, commitId } = await handling.source.upload(app.name, call.body as Readable, { author: call.actor.name, at: handling.clock.now() })
+  return openedAs(handling, await openBuild(handling, handling.source, { actor: call.actor, app, environment, ref, commitId, rebuild: false }))
+}
+
+async function promoteHere(handling: Handling, call: Call): Promise<unknown> {
+  const { from } = endpoints.promote.body.parse(call.body)
+  const app = appOf(call)
+  const source = await findEnvironment(handling.store.read, app, from)
+  return openedAs(handling, await promote(handling, { actor: call.actor, app, from: source, to: environmentOf(call) }))
+}
+
+async function openedAs(handling: Handling, { build, deployment }: Opened): Promise<unknown> {
+  return {
+    deployment: deployment && (await showDeployment(handling.store.read, deployment)),
+    build: build && (await showBuild(handling.store.read, build)),
+  }
+}
+
 function manifestOf(asked: { readonly manifest?: string | undefined }): Manifest {
   return asked.manifest === undefined ? EMPTY_MANIFEST : parseManifest(asked.manifest)
 }
@@ -103,6 +127,8 @@ export async function liveDeployment(handling: Handling, deployment: Deployment)
 
 export const deployments = {
   openDeployment: open,
+  deployFolder,
+  promote: promoteHere,
   listDeployments: async (handling, call) => {
     const { limit } = endpoints.listDeployments.query.parse(call.query)
     const list = await handling.store.read.deployments.list(EVERYTHING, {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import type { z } from 'zod'
+import type { AnswerOf } from '../../api/contract/endpoint.ts'
 import { endpoints } from '../../api/contract/endpoints.ts'
 import { shortInstance, stepWord } from '../../api/contract/flow.ts'
 import type { OpenDeployment } from '../../api/contract/inputs.ts'
@@ -8,6 +9,7 @@ import type { PlannedStep } from '../../api/contract/resources.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { followBuild, followDeployment } from '../live.ts'
 import type { Run, Terminal } from '../output.ts'
+import { packFolder } from '../pack.ts'
 import { placeNamed } from '../place.ts'
 import { table } from '../render.ts'
 
@@ -30,15 +32,17 @@ export function verbs(program: Command, run: Run): void {
       .option('--plan', 'only show the steps this would take')
       .option('--detach', 'do not wait for its end')
 
-  verb('deploy [app]', 'deploy an image, or build and deploy what was pushed')
+  verb('deploy [app] [folder]', 'deploy an image, a folder, or what was pushed')
     .option('--image <name:tag>', 'an image the engine has or can pull; its tag is resolved once, to a digest')
     .option('--ref <ref>', 'branch, tag or commit that was pushed; default: the branch of the environment')
     .option('--config <file>', 'with --image: a lockgate.yaml to run it with')
     .option('--rebuild', 'build although the commit was built before')
     .action(
-      run(async (terminal, [app], options: VerbOptions & { image?: string; ref?: string; config?: string; rebuild?: boolean }) =>
-        open(terminal, { app, options, body: await deployBody(options) }),
-      ),
+      run(async (terminal, [first, second], options: VerbOptions & { image?: string; ref?: string; config?: string; rebuild?: boolean }) => {
+        const { app, folder } = deployArguments(first, second)
+        if (folder !== null) return deployFolder(terminal, { app, folder, options })
+        return open(terminal, { app, options, body: await deployBody(options) })
+      }),
     )
   program
     .command('plan [app]')
@@ -46,6 +50,19 @@ export function verbs(program: Command, run: Run): void {
     .description('show the steps a deploy would take (the same as deploy --plan)')
     .option('-e, --environment <name>', 'environment', 'production')
     .action(run(async (terminal, [app], options: VerbOptions) => open(terminal, { app, options: { ...options, plan: true }, body: { verb: 'deploy' } })))
+  program
+    .command('promote <from> <to> [app]')
+    .summary('move what one environment runs to another, without a build')
+    .description('move what one environment runs to another: the same image, with the configuration of the other')
+    .option('--detach', 'do not wait for its end')
+    .action(
+      run(async (terminal, [from = '', to = '', app], options: { detach?: boolean }) => {
+        const source = await placeNamed(app, from)
+        const params = await placeNamed(app, to)
+        const answer = await terminal.client.call(endpoints.promote, { params, body: { from: source.environment } })
+        return followed(terminal, answer, options.detach ?? false)
+      }),
+    )
   verb('rollback [app]', 'go back: image and configuration together')
     .option('--to <release>', 'a release such as r12; default: the last good one')
     .action(
@@ -90,9 +107,36 @@ async function open(terminal: Terminal, opening: Opening): Promise<void> {
   const answer = await terminal.client.call(endpoints.openDeployment, { params, body: { ...opening.body, plan: options.plan ?? false } })
   if (answer.plan) return terminal.show(answer.plan, planText)
   if (answer.undoes.length > 0) terminal.say(`configuration goes back with it: ${answer.undoes.join(', ')}`)
+  return followed(terminal, answer, options.detach ?? false)
+}
+
+/** Watches what was opened to its end, or says how to. */
+function followed(terminal: Terminal, answer: Pick<AnswerOf<typeof endpoints.promote>, 'deployment' | 'build'>, detach: boolean): Promise<void> | void {
   const id = answer.deployment?.id ?? answer.build?.id ?? ''
-  if (options.detach) return terminal.show(answer, () => `${id} opened; "lockgate follow ${id}" watches it`)
+  if (detach) return terminal.show(answer, () => `${id} opened; "lockgate follow ${id}" watches it`)
   return answer.build ? followBuild(terminal, id) : followDeployment(terminal, id)
+}
+
+interface Folder {
+  readonly app: string | undefined
+  readonly folder: string
+  readonly options: VerbOptions & { readonly image?: string; readonly ref?: string; readonly rebuild?: boolean }
+}
+
+/** `deploy shop`, `deploy .`, `deploy shop ../shop`: what holds a slash or is dots is a folder, as no app's name does. */
+function deployArguments(first: string | undefined, second: string | undefined): { readonly app: string | undefined; readonly folder: string | null } {
+  if (second !== undefined) return { app: first, folder: second }
+  return first !== undefined && (/[/\\]/.test(first) || /^\.+$/.test(first)) ? { app: undefined, folder: first } : { app: first, folder: null }
+}
+
+async function deployFolder(terminal: Terminal, { app, folder, options }: Folder): Promise<void> {
+  if (options.image !== undefined || options.ref !== undefined || options.plan)
+    throw new CliError('A folder is deployed as it is: --image, --ref and --plan do not go with it.', EXIT.usage)
+  const params = await placeNamed(app, options.environment)
+  const packed = await packFolder(folder)
+  terminal.say(`sending ${packed.files} files, ${(packed.bytes / 1024 / 1024).toFixed(1)} MB`)
+  const answer = await terminal.client.call(endpoints.deployFolder, { params, stream: packed.stream })
+  return followed(terminal, answer, options.detach ?? false)
 }
 
 function planText(plan: readonly z.output<typeof PlannedStep>[]): string {

@@ -78,6 +78,7 @@ export const Manifest = z
       })
       .optional()
       .describe('How the repository becomes an image'),
+    verify: Command.optional().describe('Run in the finished image before a promotion, where the environment asks for `--verify test`'),
     processes: z
       .strictObject({ web: z.strictObject({ command: Command.optional().describe('Instead of what the build chose') }) })
       .optional()

@@ -18,8 +18,8 @@ export type BuildCause =
   | 'internal'
   | 'done'
 
-/** deploy: what it makes is deployed; verify: it is only compared with an artifact that is there. */
-export type BuildPurpose = 'deploy' | 'verify'
+/** deploy: what it makes is deployed. Before a promotion: test: the artifact's tests are run in it; compare: it is built again, and must come out the same. */
+export type BuildPurpose = 'deploy' | 'test' | 'compare'
 
 /** A JUnit file the tests of a build left (`<testsuites>` XML): at most 4 MiB each, 100 of them. */
 export interface TestFile {
@@ -62,6 +62,7 @@ export interface Build {
   readonly tests: TestSummary | null
   /** The build whose artifact it took, instead of building the same again. */
   readonly reused: string | null
+  /** Its result; of one before a promotion what it is about. */
   readonly artifactId: string | null
   readonly deploymentId: string | null
   readonly actor: string

@@ -17,7 +17,7 @@ export function retryBuild(context: Pick<Context, 'store' | 'clock'>, input: { r
     const environment = await tx.environments.get(scope, build.environmentId)
     const { ref, commitId, trusted, purpose } = build
     // Of a build that compared the artifact is what it compared with; of another its result, which this one has not got yet.
-    const artifactId = purpose === 'verify' ? build.artifactId : null
+    const artifactId = purpose === 'deploy' ? null : build.artifactId
     return queueBuild(tx, { actor, app, environment, ref, commitId, trusted, purpose, artifactId, rebuild: true, now: context.clock.now() })
   })
 }

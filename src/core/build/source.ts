@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { AppName } from '../app/app.ts'
 
 /** Which commit of an app's repository, and the folder of it the app lives in ('' is all of it). */
@@ -34,6 +35,11 @@ export interface Source {
   read(place: Place, path: string): Promise<string | null>
   /** Paths that differ between two commits; null when the older one is not there (any more). */
   changed(app: AppName, from: string, to: string): Promise<string[] | null>
+  /**
+   * Keeps a gzipped tar of a folder as a commit; gives its ref and commit. Throws InvalidError `archive.refused`,
+   * `upload.empty`.
+   */
+  upload(app: AppName, archive: Readable, by: { readonly author: string; readonly at: number }): Promise<{ readonly ref: string; readonly commitId: string }>
   /** Points a ref at a commit; null removes it. */
   setRef(app: AppName, ref: string, commitId: string | null): Promise<void>
   /** Forgets everything of an app. */

@@ -63,10 +63,8 @@ export class BuildWork {
     try {
       await this.#steps.clear()
       const opened = await this.#open()
-      const reused = await this.#sameBefore(opened)
-      const made = reused ? { result: null, reused } : { result: await this.#needs.builder.build(opened.request), reused: null }
-      await this.#settleLog()
-      await this.#finish(opened, made)
+      if (build.purpose === 'deploy') await this.#finish(opened, await this.#make(opened))
+      else await this.#promoted(opened, await this.#verify(opened))
     } catch (error) {
       await this.#failed(error)
     } finally {
@@ -118,6 +116,47 @@ export class BuildWork {
     })
     if (same[0]) this.#log.line(`The same files were built before in the same way, by ${same[0].buildId}: its artifact is used`)
     return same[0] ?? null
+  }
+
+  async #make(opened: Opened): Promise<Made> {
+    const reused = await this.#sameBefore(opened)
+    const made = reused ? { result: null, reused } : { result: await this.#needs.builder.build(opened.request), reused: null }
+    await this.#settleLog()
+    return made
+  }
+
+  /** Before a promotion: gives the artifact when what was asked for agrees. */
+  async #verify({ request, manifest }: Opened): Promise<Artifact> {
+    const { builder } = this.#needs
+    const artifact = await this.#context.store.read.artifacts.get(EVERYTHING, this.#build.artifactId ?? '')
+    if (this.#build.purpose === 'test') {
+      const command = manifest.verify
+      if (!command) throw new BuildFailure('not_understood', 'The promotion wants tests, and lockgate.yaml names none: set verify, e.g. verify: make check')
+      await builder.test(request, { digest: artifact.digest, command })
+    } else {
+      const { content } = await builder.build(request)
+      if (content !== artifact.content)
+        throw new BuildFailure(
+          'differs',
+          `${artifact.origin} was built again, and other files came out: the build takes something from outside its repository (times, random names, versions that are not locked)`,
+        )
+    }
+    await this.#settleLog()
+    return artifact
+  }
+
+  /** The verified artifact goes where it was to be promoted to. */
+  async #promoted(opened: Opened, artifact: Artifact): Promise<void> {
+    const build = this.#build
+    const now = this.#context.clock.now()
+    await this.#context.store.transaction(async (tx) => {
+      const environment = await tx.environments.get(EVERYTHING, build.environmentId)
+      const { deployment } = await deployArtifact(tx, { actor: askedBy(build), environment, artifact, manifest: null, buildId: build.id, now })
+      const message =
+        build.purpose === 'test' ? `${artifact.origin} passed: ${opened.manifest.verify?.join(' ')}` : `${artifact.origin} came out the same again`
+      const current = await tx.builds.get(EVERYTHING, build.id)
+      await move(tx, current, { status: 'succeeded', cause: 'done', message, deploymentId: deployment.id, finishedAt: now })
+    })
   }
 
   /** The artifact, the release, the deployment and the end of the build: one transaction. */

@@ -16,8 +16,8 @@ export interface DeployArtifact {
   readonly actor: Actor
   readonly environment: Environment
   readonly artifact: Artifact
-  /** What `lockgate.yaml` says of the strategy; an operator's word wins over it. */
-  readonly manifest: Manifest
+  /** What `lockgate.yaml` says of the strategy; an operator's word wins over it. null: as it is. */
+  readonly manifest: Manifest | null
   readonly buildId: string | null
   readonly now: number
 }
@@ -30,7 +30,7 @@ export async function deployArtifact(tx: Tx, input: DeployArtifact): Promise<{ r
   const { actor, artifact, now } = input
   const current = await tx.environments.get({ projectId: input.environment.projectId }, input.environment.id)
   if (current.removedAt) throw new ConflictError('environment.removed', `${current.name} is being removed.`)
-  const environment = await followManifest(tx, current, input.manifest)
+  const environment = input.manifest === null ? current : await followManifest(tx, current, input.manifest)
   const configRevision = await ensureRevision(tx, { environment, actor, now })
   const pair = { artifactId: artifact.id, configRevisionId: configRevision.id }
   if (actor.kind === 'platform') {

@@ -63,6 +63,8 @@ export interface Builder {
    */
   recipe(request: BuildRequest): Promise<string | null>
   build(request: BuildRequest): Promise<BuildResult>
+  /** Runs a command in an image that was built before, within the same limits. Throws BuildFailure `tests_failed` and those of a limit. */
+  test(request: BuildRequest, artifact: { readonly digest: string; readonly command: readonly string[] }): Promise<void>
   /** Ends and removes whatever a build left: after a crash of the server, and after cancel. */
   clean(buildId: string): Promise<void>
   /** Removes what builds of an app kept for the next ones. Throws RejectedError while one of them runs. */

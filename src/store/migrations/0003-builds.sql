@@ -3,7 +3,7 @@ alter table app add column root text not null default '';        -- folder of it
 alter table app add column watch text not null default '[]';     -- JSON: patterns of paths; a push that changes none of them is not built
 alter table environment add column tags text;                    -- pattern of tags that are deployed here; null: none
 alter table environment add column verify text not null default 'off'; -- what is done again before a promotion to here: off, test or rebuild
-alter table build add column purpose text not null default 'deploy';   -- deploy: its artifact is deployed; verify: it is compared
+alter table build add column purpose text not null default 'deploy';   -- deploy: its artifact is deployed; test, compare: it verifies one that is there
 alter table build add column tree_id text;                       -- git tree below the root of the app; null: not read yet
 alter table build add column recipe text;                        -- hash of all beside the tree that decides the result; null: cannot be told
 alter table build add column trusted bigint not null default 1;  -- 0: no secret, a cache of its own

@@ -12,6 +12,7 @@ import { Bases } from '../bases/index.ts'
 import type { Builder, BuildRequest, BuildResult } from '../types.ts'
 import { hostSettings } from './host-settings.ts'
 import { buildSteps } from './steps.ts'
+import { testArtifact } from './test-artifact.ts'
 import { cacheOf, Workshop, type Yard } from './workshop.ts'
 
 const HOST_BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
@@ -71,6 +72,7 @@ export const box: Driver<Builder, typeof Config, BoxNeeds> = {
 function openBuilder(yard: Yard): Builder {
   return {
     recipe: (request) => recipeOf(yard, request),
+    test: (request, artifact) => testArtifact(yard, request, artifact),
     build: async (request) => {
       try {
         return await build(yard, request)
@@ -92,7 +94,7 @@ async function build(yard: Yard, request: BuildRequest): Promise<BuildResult> {
   const chosen = describePlan(plan)
   workshop.note(`Building as ${chosen}`)
   if (plan.kind === 'dockerfile') throw new BuildFailure('not_understood', 'Dockerfiles are not built here')
-  return { ...(await buildSteps(workshop, plan)), chosen, releaseCommand: plan.releaseCommand, tests: [], content: null }
+  return { ...(await buildSteps(workshop, plan)), chosen, releaseCommand: plan.releaseCommand, tests: [], content: workshop.content }
 }
 
 async function planOf(request: BuildRequest): Promise<BuildPlan> {

@@ -4,9 +4,9 @@ import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { BuildFailure } from '../../../core/build/build-failure.ts'
 import type { StepsPlan } from '../../../core/build/build-plan.ts'
+import { repack } from '../../../lib/repack.ts'
 import { STATIC_SERVER } from '../bases/node-files.ts'
 import type { BuildResult } from '../types.ts'
-import { repack } from './unpack.ts'
 import type { Workshop } from './workshop.ts'
 
 /** Carries out a plan of steps: they run in the builder image, what is taken goes onto the runner image. */

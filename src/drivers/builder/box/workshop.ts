@@ -4,6 +4,7 @@ import type { ImageChoice, PlannedStep } from '../../../core/build/build-plan.ts
 import { pause } from '../../../lib/clock.ts'
 import { codeOf, InvalidError, messageOf } from '../../../lib/errors.ts'
 import { randomWord } from '../../../lib/ids.ts'
+import { MAX_ENTRIES, type RepackOptions, repack } from '../../../lib/repack.ts'
 import { ownedBy, tarStream } from '../../../lib/tar.ts'
 import type { BoxEnd, Boxes, BoxSpec } from '../../runtime/types.ts'
 import type { Bases } from '../bases/index.ts'
@@ -12,7 +13,6 @@ import type { BuildRequest } from '../types.ts'
 import { CA_ENV, CA_PATH } from './host-settings.ts'
 import { LogBudget } from './log-budget.ts'
 import { StepsReader, stepsCommand } from './steps-program.ts'
-import { MAX_ENTRIES, type RepackOptions, repack } from './unpack.ts'
 import { Hints, verdictOf } from './verdict.ts'
 
 /** What all builds of this server share. */
@@ -63,6 +63,7 @@ export class Workshop {
   readonly request: BuildRequest
   readonly #yard: Yard
   readonly #log: LogBudget
+  #content: string | null = null
   readonly #hints = new Hints()
 
   constructor(yard: Yard, request: BuildRequest) {
@@ -120,9 +121,17 @@ export class Workshop {
     return repack(this.request.tar() as Readable, this.appFiles(folder))
   }
 
+  /** Hash of the files that went into `/app` last, without their times. */
+  get content(): string | null {
+    return this.#content
+  }
+
   /** How somebody's archive becomes the files of `/app`. */
   appFiles(from: string): RepackOptions {
-    return { from, into: 'app', uid: APP_USER, maxBytes: this.#yard.appMb * 1024 * 1024, maxEntries: MAX_ENTRIES }
+    const summed = (hash: string): void => {
+      this.#content = hash
+    }
+    return { from, into: 'app', uid: APP_USER, maxBytes: this.#yard.appMb * 1024 * 1024, maxEntries: MAX_ENTRIES, summed }
   }
 
   /** A folder of the build box as files of `/app`; null when it is not there. */

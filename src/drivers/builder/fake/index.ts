@@ -29,10 +29,17 @@ export const fake: Driver<Builder, typeof Config, FakeNeeds> = {
   Config,
   create: async (config, needs) => ({
     recipe: async () => null,
+    test: (request, { command }) => testFake(request, command),
     build: (request) => build(config, needs, request),
     clean: async () => undefined,
     forget: async () => undefined,
   }),
+}
+
+/** The command `false` fails, everything else passes. */
+async function testFake(request: BuildRequest, command: readonly string[]): Promise<void> {
+  request.log(`-----> ${command.join(' ')}`)
+  if (command[0] === 'false') throw new BuildFailure('tests_failed', 'The tests exited with 1: the log says why')
 }
 
 async function build(config: Config, needs: FakeNeeds, request: BuildRequest): Promise<BuildResult> {

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
 import { extract, type Header, pack } from 'tar-stream'
 import { describe, expect, test } from 'vitest'
-import { codeOf } from '../../../lib/errors.ts'
-import { type RepackOptions, repack } from './unpack.ts'
+import { codeOf } from './errors.ts'
+import { type RepackOptions, repack } from './repack.ts'
 
 const OPTIONS: RepackOptions = { from: '', into: 'app', uid: 700_000, maxBytes: 1024 * 1024, maxEntries: 100 }
 

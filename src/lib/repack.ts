@@ -1,8 +1,10 @@
+import { createHash, type Hash } from 'node:crypto'
 import { posix } from 'node:path'
 import { pipeline, type Readable } from 'node:stream'
 import { extract, type Header, type Pack } from 'tar-stream'
-import { InvalidError } from '../../../lib/errors.ts'
-import { addEntry, ownedBy, tarStream } from '../../../lib/tar.ts'
+import { InvalidError } from './errors.ts'
+import { sha256 } from './hash.ts'
+import { addEntry, ownedBy, tarStream } from './tar.ts'
 import { TarGuard } from './tar-guard.ts'
 
 export interface RepackOptions {
@@ -13,6 +15,8 @@ export interface RepackOptions {
   readonly uid: number
   readonly maxBytes: number
   readonly maxEntries: number
+  /** Told at the end: a hash of all paths, modes, links and bytes, without times and owners. */
+  readonly summed?: (hash: string) => void
 }
 
 /** Files of an app; a build that makes more has packed something it did not mean. */
@@ -32,6 +36,7 @@ class Repacking {
   readonly #options: RepackOptions
   /** What each path is; folders that were only implied are not in it. */
   readonly #seen = new Map<string, 'file' | 'directory' | 'symlink'>()
+  readonly #sums: string[] = []
   #entries = 0
 
   constructor(tar: Pack, options: RepackOptions) {
@@ -60,6 +65,7 @@ class Repacking {
     }
     // A stream that breaks off between two entries ends the loop without an error.
     if (fed.failure) throw unreadable(fed.failure)
+    this.#options.summed?.(sha256(this.#sums.toSorted().join('\n')))
   }
 
   async #add(header: Header, bytes: AsyncIterable<unknown>): Promise<void> {
@@ -78,11 +84,14 @@ class Repacking {
     if (header.type !== 'file' && header.type !== 'contiguous-file') throw refuse(`has ${name}, which is a ${header.type}`)
     this.#seen.set(full, 'file')
     const mode = ((header.mode ?? 0o644) & 0o755) | 0o600
+    const hash = createHash('sha256')
     await addEntry(
       this.#tar,
       { name: full, type: 'file', mode, size: header.size ?? 0, mtime: header.mtime ?? new Date(0), ...ownedBy(this.#options.uid) },
-      bytes,
+      this.#options.summed ? hashed(bytes, hash) : bytes,
     )
+    // Compiled Python holds the times of its sources, which are no part of what it does.
+    if (!name.endsWith('.pyc')) this.#sums.push(`${mode} ${name} ${hash.digest('hex')}`)
   }
 
   #folder(full: string, mode = 0o755): void {
@@ -97,6 +106,7 @@ class Repacking {
     const target = isSymbolic ? this.#targetOf(full, linkname) : this.#hardTarget(linkname)
     const type = isSymbolic ? 'symlink' : 'link'
     this.#seen.set(full, isSymbolic ? 'symlink' : 'file')
+    this.#sums.push(`${type} ${full} ${target}`)
     this.#tar.entry({ name: full, type, linkname: target, mode: 0o777, ...ownedBy(this.#options.uid) } as Header)
   }
 
@@ -130,6 +140,13 @@ class Repacking {
     if (from === '') return name
     if (name === from) return ''
     return name.startsWith(`${from}/`) ? name.slice(from.length + 1) : null
+  }
+}
+
+async function* hashed(bytes: AsyncIterable<unknown>, hash: Hash): AsyncGenerator<unknown> {
+  for await (const chunk of bytes) {
+    hash.update(chunk as Uint8Array)
+    yield chunk
   }
 }
 

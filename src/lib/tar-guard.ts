@@ -1,5 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream'
-import { InvalidError } from '../../../lib/errors.ts'
+import { InvalidError } from './errors.ts'
 
 const BLOCK = 512
 const RECORD_BYTES = 1024 * 1024
