@@ -72,7 +72,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
     runtime,
     edge,
     sealer,
-    settings: { appsDomain: settings.appsDomain, instanceRange: parseRange(settings.instanceRange) },
+    settings: { appsDomain: settings.appsDomain, instanceRange: parseRange(settings.instanceRange), allowHttpSources: settings.sources.allowHttp },
   }
   const collector = new LogCollector(parts, book)
   const context: Context = { ...parts, logs: collector }

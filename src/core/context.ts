@@ -25,4 +25,6 @@ export interface CoreSettings {
   readonly appsDomain: string
   /** Instances get their addresses from here, a /26 for each environment. */
   readonly instanceRange: Range
+  /** Whether code may be fetched without encryption. */
+  readonly allowHttpSources: boolean
 }

@@ -8,6 +8,7 @@ import type { ObservedInstance } from './instance/instance.ts'
 import { Observer } from './instance/observer.ts'
 import { Prober } from './instance/probe.ts'
 import { settlePushes } from './push/settle.ts'
+import { pollSources } from './source/poll.ts'
 import { RouteReconciler } from './route/reconciler.ts'
 
 /** Every environment is looked at again this often, whatever woke it or did not. */
@@ -42,6 +43,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
   const environments = new WorkQueue({ name: 'environments', work: (id) => reconciler.pass(id), log: context.log })
   const edge = new WorkQueue({ name: 'edge', work: () => routes.pass(), log: context.log, parallel: 1 })
   const pushes = new WorkQueue({ name: 'pushes', work: () => settlePushes(context, needs.source), log: context.log, parallel: 1 })
+  const polling = new WorkQueue({ name: 'sources', work: () => pollSources(context, needs.source), log: context.log, parallel: 1 })
   const building = new WorkQueue({ name: 'builds', work: () => builds.pass(), log: context.log, parallel: 1 })
 
   async function wakeAll(): Promise<void> {
@@ -52,6 +54,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
     for (const event of events) {
       if (event.environmentId !== null) environments.wake(event.environmentId)
       if (event.kind.startsWith('build.')) building.wake('builds')
+      if (event.kind === 'source.set') polling.wake('sources')
       if (event.kind.startsWith('build.') || event.kind.startsWith('deployment.')) pushes.wake('pushes')
     }
     if (events.length > 0 || edgeGeneration !== null) edge.wake('edge')
@@ -64,6 +67,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
   edge.wake('edge')
   building.wake('builds')
   pushes.wake('pushes')
+  polling.wake('sources')
   void wakeAll()
 
   return {
@@ -75,7 +79,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
       unsubscribe()
       prober.close()
       await Promise.all([observer.close(), builds.close()])
-      await Promise.all([environments.close(), edge.close(), building.close(), pushes.close()])
+      await Promise.all([environments.close(), edge.close(), building.close(), pushes.close(), polling.close()])
     },
   }
 }

@@ -10,7 +10,7 @@ import { readRemoteUrl } from '../core/source/url.ts'
 import { codeOf } from '../lib/errors.ts'
 import { run } from '../lib/run.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
-import { fetchRemote, type Remote } from './remote.ts'
+import { fetchRemote, type Remote, scanHostKeys } from './remote.ts'
 import type { Elsewhere } from './repository.ts'
 
 export interface ElsewhereOptions {
@@ -19,8 +19,8 @@ export interface ElsewhereOptions {
   readonly allowHttp: boolean
 }
 
-/** The app's source as git needs it. */
-export function remoteOf(context: Pick<Context, 'sealer'>, options: ElsewhereOptions, source: CodeSource): Remote {
+/** A source as git needs it. */
+function remoteOf(context: Pick<Context, 'sealer'>, options: ElsewhereOptions, source: CodeSource): Remote {
   return {
     url: readRemoteUrl(source.url, options.allowHttp),
     credential: credentialOf(context, source),
@@ -35,6 +35,8 @@ export function openElsewhere(context: Pick<Context, 'store' | 'sealer'>, option
     context.store.read.sources.find(EVERYTHING, (await findApp(context.store.read, EVERYTHING, name)).id)
   return {
     allowHttp: options.allowHttp,
+    remoteOf: (source) => remoteOf(context, options, source),
+    hostKeys: (url) => scanHostKeys(readRemoteUrl(url, options.allowHttp), options.allowed),
     baseOf: async (app) => {
       const source = await sourceOf(app)
       return source === null ? null : readRemoteUrl(source.url, options.allowHttp)

@@ -7,16 +7,16 @@ import { may } from '../core/actor/may.ts'
 import type { App } from '../core/app/app.ts'
 import { unchangedSince, watchedBy } from '../core/app/watch.ts'
 import { isBuildFinished } from '../core/build/build.ts'
-import { type Opened, openBuild } from '../core/build/open.ts'
+import { openBuild } from '../core/build/open.ts'
 import type { Context } from '../core/context.ts'
 import type { Environment } from '../core/environment/environment.ts'
 import { targetOf } from '../core/environment/target.ts'
 import type { LogBook } from '../core/log/book.ts'
+import { keepPush } from '../core/push/keep.ts'
 import { pushRef } from '../core/push/push.ts'
 import { pause } from '../lib/clock.ts'
 import { plainText } from '../lib/control-bytes.ts'
 import { messageOf } from '../lib/errors.ts'
-import type { Tx } from '../store/types.ts'
 import type { Repositories } from './repository.ts'
 
 /** One ref of a push, as git names it. */
@@ -122,7 +122,7 @@ export class PushReceiver {
       commitId,
       rebuild: false,
       also: async (tx, begun) => {
-        number = await keepPush(tx, push, { begun, now: this.#context.clock.now() })
+        number = await keepPush(tx, { actor, app, environment, ref: command.ref, commitId: command.after, opened: begun, now: this.#context.clock.now() })
       },
     })
     await this.#needs.repositories.setRef(app.name, pushRef(number), command.after)
@@ -200,35 +200,6 @@ interface Deploying {
   readonly by: PushedBy
   readonly environment: Environment
   readonly print: (line: string) => void
-}
-
-/** The record of a push, in the transaction that opens its build or deployment. Gives its number. */
-async function keepPush(tx: Tx, { command, by, environment }: Deploying, made: { readonly begun: Opened; readonly now: number }): Promise<number> {
-  const { app, actor } = by
-  const number = await tx.pushes.next('number')
-  await tx.pushes.insert({
-    number,
-    projectId: app.projectId,
-    appId: app.id,
-    environmentId: environment.id,
-    ref: command.ref,
-    commitId: command.after,
-    buildId: made.begun.build?.id ?? null,
-    deploymentId: made.begun.deployment?.id ?? null,
-    actor: actor.name,
-    createdAt: made.now,
-    settledAt: null,
-  })
-  await tx.record({
-    kind: 'push.received',
-    actor: actor.name,
-    projectId: app.projectId,
-    appId: app.id,
-    environmentId: environment.id,
-    subject: String(number),
-    data: { ref: command.ref, commit: command.after },
-  })
-  return number
 }
 
 function tagsOf(environments: readonly Environment[]): string {

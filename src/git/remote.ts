@@ -1,5 +1,5 @@
 // Code from other git servers: one address that was looked at, no redirects, no prompts, nothing of the host's configuration.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import type { BlockList } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,6 +56,18 @@ export async function scanHostKeys(url: RemoteUrl, allowed: BlockList): Promise<
   })
   if (keys.length === 0) throw new UnavailableError('source.no_host_key', `${url.host} shows no ssh host key on port ${url.port}.`)
   return `${keys.toSorted().join('\n')}\n`
+}
+
+/** An ed25519 key pair in the form of OpenSSH, without a passphrase: it is kept sealed. */
+export async function makeDeployKey(comment: string): Promise<{ privateKey: string; publicKey: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'lockgate-key-'))
+  try {
+    const file = join(folder, 'key')
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file])
+    return { privateKey: await readFile(file, 'utf8'), publicKey: (await readFile(`${file}.pub`, 'utf8')).trim() }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
 type Git = (args: readonly string[], options: { readonly timeoutMs: number; readonly cwd?: string }) => Promise<{ readonly stdout: string }>

@@ -4,12 +4,14 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { AppName } from '../core/app/app.ts'
 import type { Place, Source, Tree } from '../core/build/source.ts'
+import type { CodeSource } from '../core/source/source.ts'
 import type { RemoteUrl } from '../core/source/url.ts'
 import { InvalidError, NotFoundError } from '../lib/errors.ts'
 import { makeFolder, readIfThere } from '../lib/files.ts'
 import { randomWord } from '../lib/ids.ts'
 import { run } from '../lib/run.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
+import { fetchRemote, listRemote, makeDeployKey, type Remote } from './remote.ts'
 import { openTree, readBlob, treeIdOf } from './tree.ts'
 import { keepUpload } from './upload.ts'
 
@@ -25,6 +27,10 @@ export interface Elsewhere {
   baseOf(app: AppName): Promise<RemoteUrl | null>
   /** Brings one commit of another repository into this one; throws what `fetchRemote` throws. */
   fetchCommit(what: { readonly app: AppName; readonly repository: string; readonly url: RemoteUrl; readonly commitId: string }): Promise<void>
+  /** A source with its credential opened, for git. */
+  remoteOf(source: CodeSource): Remote
+  /** The ssh host keys of a URL's host. */
+  hostKeys(url: string): Promise<string>
   readonly allowHttp: boolean
 }
 
@@ -130,6 +136,27 @@ export class Repositories implements Source {
     const commitId = await this.#commitOf(repository, ref)
     if (commitId === null) throw new Error('git kept nothing of an upload')
     return { ref, commitId }
+  }
+
+  look(source: CodeSource): Promise<Readonly<Record<string, string>>> {
+    return listRemote(this.#elsewhere.remoteOf(source))
+  }
+
+  async fetch(app: AppName, source: CodeSource, refs: readonly string[]): Promise<void> {
+    const repository = await this.ensure(app)
+    await fetchRemote(
+      repository,
+      this.#elsewhere.remoteOf(source),
+      refs.map((ref) => `+${ref}:${ref.replace(/^refs\//, 'refs/lockgate/source/')}`),
+    )
+  }
+
+  hostKeys(url: string): Promise<string> {
+    return this.#elsewhere.hostKeys(url)
+  }
+
+  makeKey(comment: string): Promise<{ privateKey: string; publicKey: string }> {
+    return makeDeployKey(comment)
   }
 
   /** Points a ref at a commit; null removes it. */

@@ -57,7 +57,7 @@ export async function aCore(range: string): Promise<Core> {
     edge,
     sealer: await openSealer(await aFolder()),
     logs: { finished: async () => undefined },
-    settings: { appsDomain: 'localhost', instanceRange: parseRange(range) },
+    settings: { appsDomain: 'localhost', instanceRange: parseRange(range), allowHttpSources: true },
   }
   await ensureDefaultProject(context)
   const stop = startLoops(context)

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { AppName } from '../app/app.ts'
+import type { CodeSource } from '../source/source.ts'
 
 /** Which commit of an app's repository, and the folder of it the app lives in ('' is all of it). */
 export interface Place {
@@ -40,6 +41,14 @@ export interface Source {
    * `upload.empty`.
    */
   upload(app: AppName, archive: Readable, by: { readonly author: string; readonly at: number }): Promise<{ readonly ref: string; readonly commitId: string }>
+  /** Branches and tags of another git server with their commits, as they are now. Throws RejectedError and UnavailableError `source.*`. */
+  look(source: CodeSource): Promise<Readonly<Record<string, string>>>
+  /** Brings commits of another git server's refs into the app's repository; their names there stay as they are. */
+  fetch(app: AppName, source: CodeSource, refs: readonly string[]): Promise<void>
+  /** The ssh host keys a server shows now, as lines of known_hosts(5). Throws UnavailableError `source.no_host_key`. */
+  hostKeys(url: string): Promise<string>
+  /** A fresh key pair for a code host: what is sealed, and what is shown. */
+  makeKey(comment: string): Promise<{ readonly privateKey: string; readonly publicKey: string }>
   /** Points a ref at a commit; null removes it. */
   setRef(app: AppName, ref: string, commitId: string | null): Promise<void>
   /** Forgets everything of an app. */
