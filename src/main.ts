@@ -13,19 +13,22 @@ import { makeServer } from './api/server.ts'
 import { showBuild } from './api/show.ts'
 import { EVERYTHING } from './core/actor/actor.ts'
 import { hasLiveAdmin, makeSignInCode } from './core/actor/token.ts'
+import type { BuildNeeds } from './core/build/reconciler.ts'
 import type { Context } from './core/context.ts'
 import { isDeploymentFinished } from './core/deployment/deployment.ts'
 import { LogBook } from './core/log/book.ts'
 import { LogCollector } from './core/log/collector.ts'
 import { startLoops } from './core/loops.ts'
 import { ensureDefaultProject } from './core/project/create.ts'
+import { registryCredential } from './core/registry/credential.ts'
 import { openSealer } from './core/secret/seal.ts'
 import { builders } from './drivers/builder/index.ts'
 import type { Builder } from './drivers/builder/types.ts'
 import { edges } from './drivers/edge/index.ts'
 import type { Edge } from './drivers/edge/types.ts'
+import type { DockerNeeds } from './drivers/runtime/docker/index.ts'
 import { runtimes } from './drivers/runtime/index.ts'
-import type { Boxes, RuntimeParts } from './drivers/runtime/types.ts'
+import type { Boxes, Runtime, RuntimeParts } from './drivers/runtime/types.ts'
 import { openElsewhere } from './git/elsewhere.ts'
 import { HookSocket } from './git/hook-socket.ts'
 import { PushReceiver } from './git/push.ts'
@@ -60,10 +63,10 @@ export async function startServer(settings: Settings, log: Log): Promise<Running
 }
 
 async function startOn(store: Store, settings: Settings, log: Log): Promise<RunningServer> {
-  const { runtime, boxes } = await openRuntime(settings, store.installation)
+  const sealer = await openSealer(settings.secretsDirectory)
+  const { runtime, boxes } = await openRuntime(settings, store.installation, (host) => registryCredential({ store, sealer }, host))
   const edge = await openEdge(settings, log)
   const builder = await openBuilder(settings, { boxes, log, installation: store.installation, resolveImage: (reference) => runtime.resolveImage(reference) })
-  const sealer = await openSealer(settings.secretsDirectory)
   const book = new LogBook({ directory: join(settings.dataDirectory, 'logs') })
   const parts = {
     store,
@@ -90,6 +93,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
     book,
     freeBytes,
     parallelBuilds: settings.parallelBuilds,
+    publish: publisher(settings.artifactsRegistry, runtime),
     listed: (all) => collector.observe(all),
   })
   const edgePort = Number(edgeConfig(settings)['httpPort'])
@@ -126,7 +130,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
   }
 }
 
-async function openRuntime(settings: Settings, installation: string): Promise<RuntimeParts> {
+async function openRuntime(settings: Settings, installation: string, registryCredential: DockerNeeds['registryCredential']): Promise<RuntimeParts> {
   if (settings.runtime.driver === 'fake') return runtimes.fake.create(runtimes.fake.Config.parse(settings.runtime.config), undefined)
   const config = runtimes.docker.Config.parse({
     installation,
@@ -134,7 +138,7 @@ async function openRuntime(settings: Settings, installation: string): Promise<Ru
     volumesDirectory: join(settings.dataDirectory, 'volumes'),
     ...settings.runtime.config,
   })
-  return runtimes.docker.create(config, undefined)
+  return runtimes.docker.create(config, { registryCredential })
 }
 
 async function openEdge(settings: Settings, log: Log): Promise<Edge> {
@@ -148,6 +152,10 @@ async function openBuilder(
 ): Promise<Builder> {
   if (settings.builder.driver === 'fake') return builders.fake.create(builders.fake.Config.parse(settings.builder.config), { resolveImage: needs.resolveImage })
   return builders.box.create(builders.box.Config.parse({ installation: needs.installation, ...settings.builder.config }), needs)
+}
+
+function publisher(registry: string | null, runtime: Runtime): BuildNeeds['publish'] {
+  return registry === null ? null : ({ digest, app, buildId }) => runtime.shareImage(digest, `${registry}/${app}:${buildId}`)
 }
 
 function urlMaker(httpPort: number, httpsPort: unknown): (host: string, path: string) => string {

@@ -34,6 +34,14 @@ export const Settings = z
       .prefault({})
       .describe('Where builds run'),
     parallelBuilds: z.int().min(1).max(64).default(2).describe('How many builds run at a time; others wait their turn'),
+    artifactsRegistry: z
+      .string()
+      .regex(/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*$/, 'a registry and a path, such as registry.example.net/lockgate')
+      .nullable()
+      .default(null)
+      .describe(
+        'Where the images of builds are pushed to as well, and brought back from when the engine has lost them; "lockgate registry set" keeps who we are there',
+      ),
     sources: z
       .strictObject({
         allowNetworks: z.array(z.string().max(60)).max(100).default([]).describe('Inner networks that code may be fetched from, such as 10.1.0.0/16'),

@@ -8,6 +8,7 @@ import { builds } from './commands/builds.ts'
 import { config } from './commands/config.ts'
 import { lists } from './commands/lists.ts'
 import { logs } from './commands/logs.ts'
+import { sources } from './commands/sources.ts'
 import { verbs } from './commands/verbs.ts'
 import { EXIT, EXIT_MEANINGS } from './exit.ts'
 import { openTerminal, type Run } from './output.ts'
@@ -38,7 +39,7 @@ export function makeProgram(): Command {
       const given = args.slice(0, -2).flatMap((arg) => (arg === undefined ? [] : Array.isArray(arg) ? arg.map(String) : [String(arg)]))
       await work(terminal, given, command.opts() as never)
     }
-  for (const group of [apps, verbs, builds, lists, config, logs, access]) group(program, run)
+  for (const group of [apps, verbs, builds, sources, lists, config, logs, access]) group(program, run)
   withJson(program)
   return program
 }

@@ -8,8 +8,8 @@ import type { ObservedInstance } from './instance/instance.ts'
 import { Observer } from './instance/observer.ts'
 import { Prober } from './instance/probe.ts'
 import { settlePushes } from './push/settle.ts'
-import { pollSources } from './source/poll.ts'
 import { RouteReconciler } from './route/reconciler.ts'
+import { pollSources } from './source/poll.ts'
 
 /** Every environment is looked at again this often, whatever woke it or did not. */
 const RESYNC_MS = 30_000

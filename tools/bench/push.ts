@@ -123,6 +123,7 @@ async function rawly(lockgate: Installation, folder: string): Promise<number> {
     ordinal: 0,
     key: 'bench',
     digest,
+    reference: null,
     command: null,
     env: { PORT: '8080' },
     address: '10.221.255.3',

@@ -6,6 +6,7 @@ import { endpoint } from './endpoint.ts'
 import { AppParams, EnvironmentParams, Here, IdParams, Name, PathPattern, RefPattern, RootFolder } from './inputs.ts'
 import * as resource from './resources.ts'
 import { running } from './running.ts'
+import { sourcing } from './sourcing.ts'
 
 /** Every route of `/v1`, by the name its handler and its callers use. */
 export const endpoints = {
@@ -145,6 +146,7 @@ export const endpoints = {
 
   ...deploying,
   ...running,
+  ...sourcing,
 } as const
 
 /** The name of a route, as its handler and its callers use it. */

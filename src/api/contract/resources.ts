@@ -170,6 +170,29 @@ export const Build = z.object({
 
 export const LogRecord = z.object({ seq: z.int(), at: Time, source: z.string().nullable(), stream: z.enum(['stdout', 'stderr']), text: z.string() })
 
+export const CodeSource = z.object({
+  url: z.string(),
+  credential: z.enum(['none', 'token', 'key']),
+  username: z.string().nullable(),
+  hostKeys: z.array(z.string()).describe('Fingerprints that are pinned'),
+  everySeconds: z.number(),
+  checkedAt: Time.nullable(),
+  nextAt: Time,
+  problem: z.string().nullable().describe('Why the last look failed'),
+  failures: z.int(),
+})
+
+export const Registry = z.object({ host: z.string(), username: z.string(), actor: z.string(), createdAt: Time })
+
+export const Detected = z.object({
+  kind: z.string(),
+  why: z.array(z.string()),
+  builder: z.string().nullable(),
+  runner: z.string().nullable(),
+  steps: z.array(z.object({ name: z.string(), phase: z.enum(['install', 'build', 'test']) })),
+  command: z.array(z.string()).nullable(),
+})
+
 export const ConfigEntry = z.object({
   key: ConfigKey,
   kind: z.enum(['plain', 'secret']),

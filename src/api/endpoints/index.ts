@@ -7,6 +7,16 @@ import { config } from './config.ts'
 import { deployments } from './deployments.ts'
 import { installation } from './installation.ts'
 import { logs } from './logs.ts'
+import { sources } from './sources.ts'
 
 /** One handler for each endpoint: a missing one does not compile. */
-export const handlers: Readonly<Record<EndpointName, Handler>> = { ...access, ...apps, ...builds, ...config, ...deployments, ...installation, ...logs }
+export const handlers: Readonly<Record<EndpointName, Handler>> = {
+  ...access,
+  ...apps,
+  ...builds,
+  ...config,
+  ...deployments,
+  ...installation,
+  ...logs,
+  ...sources,
+}

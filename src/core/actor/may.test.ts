@@ -17,8 +17,14 @@ const NEW: Readonly<Record<Role, { readonly anywhere: readonly Permission[]; rea
     inProduction: ['app.read', 'log.read', 'event.read', 'installation.inspect'],
   },
   developer: { anywhere: ['config.read', 'app.create', 'source.push', 'environment.operate', 'config.write'], inProduction: ['config.read', 'app.create'] },
-  releaser: { anywhere: ['domain.write'], inProduction: ['domain.write', 'environment.operate', 'config.write', 'source.push'] },
-  admin: { anywhere: ['app.remove', 'token.manage', 'project.manage'], inProduction: ['app.remove', 'token.manage', 'project.manage'] },
+  releaser: {
+    anywhere: ['domain.write', 'source.manage'],
+    inProduction: ['domain.write', 'source.manage', 'environment.operate', 'config.write', 'source.push'],
+  },
+  admin: {
+    anywhere: ['app.remove', 'token.manage', 'project.manage', 'registry.manage'],
+    inProduction: ['app.remove', 'token.manage', 'project.manage', 'registry.manage'],
+  },
 }
 
 test.each(ROLES)('%s may what the roles before may, and what is new for it', (role) => {

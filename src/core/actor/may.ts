@@ -11,6 +11,8 @@ export const PERMISSIONS = {
   'config.read': 'read configuration; secrets are never shown',
   'app.create': 'create apps and environments',
   'source.push': 'push code and build it',
+  'source.manage': 'say where code is fetched from, and with which credential',
+  'registry.manage': 'keep credentials of image registries',
   'environment.operate': 'deploy, roll back, restart, stop, start, scale, cancel, run commands',
   'config.write': 'change configuration',
   'domain.write': 'add and remove hostnames',
@@ -29,6 +31,8 @@ const LEAST_ROLE = {
   'config.read': 'developer',
   'app.create': 'developer',
   'source.push': 'developer',
+  'source.manage': 'releaser',
+  'registry.manage': 'admin',
   'environment.operate': 'developer',
   'config.write': 'developer',
   'domain.write': 'releaser',
@@ -42,7 +46,7 @@ const LEAST_ROLE = {
 const PRODUCTION_ROLE: Partial<Record<Permission, Role>> = { 'environment.operate': 'releaser', 'config.write': 'releaser', 'source.push': 'releaser' }
 
 /** What concerns all projects at once: not for a token of one. */
-const WHOLE_INSTALLATION: readonly Permission[] = ['project.manage']
+const WHOLE_INSTALLATION: readonly Permission[] = ['project.manage', 'registry.manage']
 
 /** Whether the actor may; with an environment also whether there. Deny by default. */
 export function may(actor: Actor, permission: Permission, environment?: Pick<Environment, 'name'>): boolean {

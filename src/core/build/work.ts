@@ -22,6 +22,8 @@ export interface WorkNeeds {
   readonly builder: Builder
   readonly source: Source
   readonly book: LogBook
+  /** Puts the image of a build into the registry of artifacts, and gives NAME@sha256:…; null: there is none. */
+  readonly publish: ((image: { readonly digest: string; readonly app: string; readonly buildId: string }) => Promise<string>) | null
 }
 
 /** What is known once the sources were opened. */
@@ -37,6 +39,8 @@ interface Opened {
 interface Made {
   readonly result: BuildResult | null
   readonly reused: Artifact | null
+  /** In the registry of artifacts. */
+  readonly reference: string | null
 }
 
 /** One build, from its sources to the deployment of its artifact or to the sentence that says why not. */
@@ -120,9 +124,26 @@ export class BuildWork {
 
   async #make(opened: Opened): Promise<Made> {
     const reused = await this.#sameBefore(opened)
-    const made = reused ? { result: null, reused } : { result: await this.#needs.builder.build(opened.request), reused: null }
+    const result = reused ? null : await this.#needs.builder.build(opened.request)
+    const reference = reused ? reused.reference : await this.#publish(opened, result?.digest ?? '')
     await this.#settleLog()
-    return made
+    return { result, reused, reference }
+  }
+
+  /** A registry that is away is said, and stops nothing: what runs here runs from the engine. */
+  async #publish({ app }: Opened, digest: string): Promise<string | null> {
+    const { publish } = this.#needs
+    if (publish === null) return null
+    try {
+      const reference = await publish({ digest, app: app.name, buildId: this.#build.id })
+      this.#log.line(`Pushed to the registry of artifacts: ${reference}`)
+      return reference
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error
+      this.#log.line(`Not pushed to the registry of artifacts, and in the engine only: ${messageOf(error)}`)
+      this.#context.log.warn('an artifact was not pushed', { build: this.#build.id, error: messageOf(error) })
+      return null
+    }
   }
 
   /** Before a promotion: gives the artifact when what was asked for agrees. */
@@ -179,17 +200,16 @@ export class BuildWork {
     })
   }
 
-  #artifactOf({ manifest, tree, recipe }: Opened, { result, reused }: Made, now: number): Omit<Artifact, 'id' | 'removedAt'> {
+  #artifactOf({ manifest, tree, recipe }: Opened, { result, reused, reference }: Made, now: number): Omit<Artifact, 'id' | 'removedAt'> {
     const build = this.#build
     const origin = `${build.ref.replace(/^refs\/(heads|tags)\//, '').replace(/^refs\/lockgate\//, '')}@${build.commitId.slice(0, 7)}`
     const whose = { projectId: build.projectId, appId: build.appId, origin, commitId: build.commitId, treeId: tree.id, recipe, createdAt: now }
     // The tree is the same, so is its lockgate.yaml: how it runs was decided when it was made.
-    if (reused)
-      return { ...whose, buildId: reused.buildId, digest: reused.digest, content: reused.content, reference: reused.reference, runSpec: reused.runSpec }
+    if (reused) return { ...whose, buildId: reused.buildId, digest: reused.digest, content: reused.content, reference, runSpec: reused.runSpec }
     if (!result) throw new Error('a build was neither made nor reused')
     const port = result.ports.length === 1 ? (result.ports[0] ?? null) : null
     const runSpec = runSpecOf(manifest, { command: result.runSpec.command, port, releaseCommand: result.releaseCommand })
-    return { ...whose, buildId: build.id, digest: result.digest, content: result.content, reference: null, runSpec }
+    return { ...whose, buildId: build.id, digest: result.digest, content: result.content, reference, runSpec }
   }
 
   async #failed(error: unknown): Promise<void> {

@@ -85,6 +85,7 @@ export async function specOf(
     ordinal: instance.ordinal,
     key: made.key,
     digest: artifact.digest,
+    reference: artifact.reference,
     command: release.runSpec.command,
     env: {
       ...(await environmentOf(context, release)),

@@ -71,6 +71,7 @@ async function begin(context: Advancing, snapshot: Snapshot, oneOff: OneOff): Pr
       ordinal: 0,
       key: oneOff.id,
       digest: artifact.digest,
+      reference: artifact.reference,
       command: oneOff.command,
       env: {
         ...(await environmentOf(context, release)),

@@ -17,10 +17,20 @@ const HOST = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]
 /** Keeps who we are for a registry of images, in place of what was kept. Throws InvalidError `registry.invalid`. */
 export async function setRegistry(context: Pick<Context, 'store' | 'clock' | 'sealer'>, input: SetRegistry): Promise<Registry> {
   const { host, username, password, actor } = input
-  if (!HOST.test(host)) throw new InvalidError('registry.invalid', `"${host.slice(0, 100)}" is not a registry: write its host as in names of images, e.g. registry.example.net or 127.0.0.1:5000`)
+  if (!HOST.test(host))
+    throw new InvalidError(
+      'registry.invalid',
+      `"${host.slice(0, 100)}" is not a registry: write its host as in names of images, e.g. registry.example.net or 127.0.0.1:5000`,
+    )
   if (username === '' || /[\s:]/.test(username) || password === '' || /[\r\n\0]/.test(password))
     throw new InvalidError('registry.invalid', 'A user name has no spaces and no ":", and a password is one line.')
-  const registry: Registry = { host, username, credential: context.sealer.seal(password, registryContext(host)), actor: actor.name, createdAt: context.clock.now() }
+  const registry: Registry = {
+    host,
+    username,
+    credential: context.sealer.seal(password, registryContext(host)),
+    actor: actor.name,
+    createdAt: context.clock.now(),
+  }
   return context.store.transaction(async (tx) => {
     await tx.registries.remove(host)
     await tx.registries.insert(registry)

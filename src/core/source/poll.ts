@@ -60,7 +60,10 @@ interface News {
 }
 
 /** Refs that moved and are deployed somewhere. At the first look only branches that an environment names: not every old tag. */
-async function newsOf(context: Needs, about: { readonly app: App; readonly source: CodeSource; readonly refs: Readonly<Record<string, string>> }): Promise<News[]> {
+async function newsOf(
+  context: Needs,
+  about: { readonly app: App; readonly source: CodeSource; readonly refs: Readonly<Record<string, string>> },
+): Promise<News[]> {
   const { app, source, refs } = about
   const environments = await context.store.read.environments.list(EVERYTHING, { where: { appId: app.id, goneAt: null } })
   const isFirst = source.checkedAt === null

@@ -71,10 +71,12 @@ export async function setSource(context: Needs, git: Pick<Source, 'look' | 'host
 
 function check({ credential }: SetSource, protocol: string): void {
   if (credential?.kind === 'token' && protocol === 'ssh') throw new InvalidError('source.credential_refused', 'An ssh URL goes with a key, not with a token.')
-  if (credential !== null && credential.kind !== 'token' && protocol !== 'ssh') throw new InvalidError('source.credential_refused', 'A key goes with an ssh URL such as git@host:team/app.git.')
+  if (credential !== null && credential.kind !== 'token' && protocol !== 'ssh')
+    throw new InvalidError('source.credential_refused', 'A key goes with an ssh URL such as git@host:team/app.git.')
   if (credential?.kind === 'key' && !/^-----BEGIN [A-Z ]*PRIVATE KEY-----\n[\s\S]+-----END [A-Z ]*PRIVATE KEY-----\s*$/.test(credential.secret))
     throw new InvalidError('source.credential_refused', 'That is not a private key without a passphrase in the form of OpenSSH.')
-  if (credential?.kind === 'token' && !/^[\x21-\x7e]{4,4000}$/.test(credential.secret)) throw new InvalidError('source.credential_refused', 'A token has no spaces and no line ends.')
+  if (credential?.kind === 'token' && !/^[\x21-\x7e]{4,4000}$/.test(credential.secret))
+    throw new InvalidError('source.credential_refused', 'A token has no spaces and no line ends.')
 }
 
 /** Keys that were pinned stay pinned while they are shown; a first or a changed one has to be named. */
@@ -95,7 +97,7 @@ async function pinned(
 }
 
 /** `SHA256:…` as ssh-keygen -l prints it, of a line of known_hosts(5). */
-function fingerprintOf(line: string): string {
+export function fingerprintOf(line: string): string {
   const key = Buffer.from(line.split(' ')[2] ?? '', 'base64')
   return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`
 }

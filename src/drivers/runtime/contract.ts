@@ -56,6 +56,7 @@ export function runtimeContract(open: () => Promise<RuntimeUnderTest>): void {
       ordinal,
       key: `k-${randomWord(8)}`,
       digest: digests.good,
+      reference: null,
       command: null,
       env: { PORT: '8080', GREETING: 'hello' },
       address: `${prefix}.${ordinal}`,

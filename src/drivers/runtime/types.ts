@@ -14,6 +14,8 @@ export interface InstanceSpec {
   readonly key: string
   /** Config digest of the image. */
   readonly digest: string
+  /** NAME@sha256:… in a registry, for when the engine has lost it; null: it is nowhere else. */
+  readonly reference: string | null
   /** null: what the image says. Replaces command and entrypoint. */
   readonly command: readonly string[] | null
   readonly env: Readonly<Record<string, string>>
@@ -74,6 +76,8 @@ export interface Runtime {
   removeNetwork(environmentId: string): Promise<void>
   /** Resolves NAME:TAG, NAME@sha256:… or a config digest, pulling when the engine does not have it. */
   resolveImage(reference: string): Promise<ImageFacts>
+  /** Pushes an image to a registry under NAME:TAG; gives NAME@sha256:…. Throws RejectedError `image.push_failed`. */
+  shareImage(digest: string, reference: string): Promise<string>
   /** Removes an image by config digest if nothing uses it; true when it is gone. */
   removeImage(digest: string): Promise<boolean>
   /** Lines since a wall time; ends with the instance when it has exited, or with the signal. */

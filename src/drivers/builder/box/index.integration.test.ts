@@ -88,6 +88,7 @@ async function built(
     ordinal,
     key: request.buildId,
     digest,
+    reference: null,
     command: null,
     env: { PORT: '9000', GREETING: 'Good <morning>' },
     address: `${prefix}.${ordinal}`,

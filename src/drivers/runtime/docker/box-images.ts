@@ -5,7 +5,7 @@ import { PlatformError, RejectedError } from '../../../lib/errors.ts'
 import type { EngineImage, ImageConfig } from '../types.ts'
 import { EngineRefusal } from './client.ts'
 import type { Place } from './containers.ts'
-import { factsOf, findImage, followProgress, parseReference, pullImage } from './images.ts'
+import { factsOf, findImage, followProgress, parseReference, pullImage, registryOf } from './images.ts'
 import { LABEL } from './labels.ts'
 
 /** How long bytes may go to or come from the engine. */
@@ -56,7 +56,7 @@ export function imageLabels(installation: string, labels: Readonly<Record<string
 /** Why it was not pulled, or null. */
 export async function pulls(place: Place, text: string, answerMs: number): Promise<string | null> {
   try {
-    await pullImage(place.client, parseReference(text), answerMs)
+    await pullImage(place, parseReference(text), answerMs)
     return null
   } catch (error) {
     if (error instanceof PlatformError && (error.code.startsWith('image.') || error.code === 'runtime.unreachable')) return error.message
@@ -76,15 +76,19 @@ export async function loadImage(place: Place, archive: Readable): Promise<void> 
   await followProgress(place.client, call, { answerMs: TRANSFER_MS, allMs: TRANSFER_MS })
 }
 
-/** Pushes a tag to its registry. Throws RejectedError `image.push_failed`. */
-export async function pushImage(place: Place, text: string): Promise<void> {
-  const { name, tag } = parseReference(text)
+/** Pushes a tag to its registry; gives NAME@sha256:…. Throws RejectedError `image.push_failed`. */
+export async function pushImage(place: Place, text: string): Promise<string> {
+  const reference = parseReference(text)
+  const { name, tag } = reference
+  const registry = (await place.registryCredential(registryOf(reference))) ?? {}
   try {
-    await followProgress(
+    const { digest } = await followProgress(
       place.client,
-      { method: 'POST', path: `/images/${encodeURI(name)}/push`, query: { tag }, isAnonymous: true, timeoutMs: TRANSFER_MS },
+      { method: 'POST', path: `/images/${encodeURI(name)}/push`, query: { tag }, registry, timeoutMs: TRANSFER_MS },
       { answerMs: 60_000, allMs: TRANSFER_MS },
     )
+    if (digest === null) throw new EngineRefusal(500, 'the engine named no digest of what it pushed')
+    return `${name}@${digest}`
   } catch (error) {
     if (error instanceof EngineRefusal) throw new RejectedError('image.push_failed', `${text} could not be pushed: ${error.message}`, { cause: error })
     throw error

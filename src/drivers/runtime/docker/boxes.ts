@@ -61,7 +61,7 @@ export function openBoxes(place: Place): Boxes {
       const { name, tag } = parseReference(reference)
       return translated(`tag ${image}`, () => client.send({ method: 'POST', path: `/images/${encodeURI(image)}/tag`, query: { repo: name, tag } }))
     },
-    push: (reference) => translated(`push ${reference}`, () => pushImage(place, reference)),
+    push: (reference) => translated(`push ${reference}`, async () => void (await pushImage(place, reference))),
     freeBytes: async () => {
       const { info } = await client.connect()
       const places = [info.DockerRootDir, ...(place.volumes.directory === null ? [] : [place.volumes.directory])]

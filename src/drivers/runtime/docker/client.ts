@@ -9,6 +9,13 @@ import { Info, Version } from './schema.ts'
 const NEWEST_API = [1, 48] as const
 const OLDEST_API = [1, 41] as const
 
+/** Who we are for a registry, in the words of the Engine API (X-Registry-Auth). */
+export interface RegistryAuth {
+  readonly username: string
+  readonly password: string
+  readonly serveraddress: string
+}
+
 export interface Call {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: string
@@ -18,8 +25,8 @@ export interface Call {
   readonly tar?: Readable
   readonly signal?: AbortSignal
   readonly timeoutMs?: number
-  /** Send the header of registry credentials, empty: a push without it is refused. */
-  readonly isAnonymous?: boolean
+  /** The header of registry credentials; empty for nobody in particular: a push without the header is refused. */
+  readonly registry?: RegistryAuth | Record<string, never>
   /** The stream is the connection itself: what is written to it goes to the engine. */
   readonly isTwoWay?: boolean
 }
@@ -141,7 +148,7 @@ export class EngineClient {
         statusCodes: SUCCESS,
         options: { _query: call.query ?? {}, _body: call.body ?? {} },
         ...(call.tar ? { file: call.tar } : {}),
-        ...(call.isAnonymous ? { authconfig: {} } : {}),
+        ...(call.registry === undefined ? {} : { authconfig: call.registry }),
         ...(call.isTwoWay ? { hijack: true } : {}),
       }
       modem.dial(options as unknown as Parameters<Modem['dial']>[0], (cause: unknown, answer: unknown) => {

@@ -1,7 +1,8 @@
 import { RejectedError } from '../../../lib/errors.ts'
 import type { InstanceSpec } from '../types.ts'
 import type { BuildFilter } from './build-filter.ts'
-import { type EngineClient, EngineRefusal, translated } from './client.ts'
+import { type EngineClient, EngineRefusal, type RegistryAuth, translated } from './client.ts'
+import { findImage, resolveImage } from './images.ts'
 import { instanceLabels, LABEL } from './labels.ts'
 import type { Networks } from './networks.ts'
 import { Inspected } from './schema.ts'
@@ -17,6 +18,8 @@ export interface Place {
   readonly networks: Networks
   readonly volumes: Volumes
   readonly filter: BuildFilter
+  /** Who we are for a registry; null: nobody in particular. */
+  readonly registryCredential: (host: string) => Promise<RegistryAuth | null>
 }
 
 /** The body of a create call: made from the typed spec only, nothing is passed through (D7). */
@@ -53,8 +56,8 @@ export function containerBody(installation: string, network: string, spec: Insta
 export async function ensureContainer(place: Place, spec: InstanceSpec): Promise<void> {
   await translated(`create ${spec.name}`, async () => {
     const network = await place.networks.ensure(spec.subnet)
-    // Twice: a second server or an earlier call that we gave up on may have created it in between.
-    for (let tries = 0; tries < 2; tries++) {
+    // Again: a second server or an earlier call that we gave up on may have created it in between, or the image had to be brought back.
+    for (let tries = 0; tries < 3; tries++) {
       const present = await inspect(place.client, spec.name)
       if (present && (await keep(place, present, spec))) return
       if (await create(place, network, spec)) return
@@ -112,10 +115,17 @@ async function create(place: Place, network: string, spec: InstanceSpec): Promis
     return true
   } catch (error) {
     if (error instanceof EngineRefusal && error.status === 409) return false
+    if (error instanceof EngineRefusal && error.status === 404 && spec.reference !== null && (await bringBack(place, spec.reference, spec.digest))) return false
     if (error instanceof EngineRefusal && error.status === 404)
       throw new RejectedError('runtime.image_missing', `The engine does not have image ${spec.digest} any more: deploy or build it again`, { cause: error })
     throw error
   }
+}
+
+/** Whether the engine has the image again: another one under that name is of no use. */
+async function bringBack(place: Place, reference: string, digest: string): Promise<boolean> {
+  await resolveImage(place, reference)
+  return (await findImage(place.client, digest)) !== null
 }
 
 function restartPolicy(keepAlive: boolean): { readonly Name: string; readonly MaximumRetryCount: number } {

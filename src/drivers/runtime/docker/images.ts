@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { InvalidError, NotFoundError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
+import { InvalidError, NotFoundError, PlatformError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
 import type { ImageFacts } from '../types.ts'
-import { type Call, type EngineClient, EngineRefusal } from './client.ts'
+import { type Call, type EngineClient, EngineRefusal, type RegistryAuth } from './client.ts'
 import { jsonLines } from './lines.ts'
 import { Image, Progress } from './schema.ts'
 
@@ -9,6 +9,8 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/
 const PULL_MS = 15 * 60_000
 // A registry that has not said one word in this time is not there.
 const ANSWER_MS = 60_000
+// With the image in the engine already.
+const REFRESH_MS = 10_000
 
 /** A reference as people write it, and as the engine's pull call wants it. */
 export interface Reference {
@@ -36,6 +38,33 @@ export function parseReference(text: string): Reference {
   return { full: `${full}${digest ? '@' : ':'}${version}`, name, tag: version, impliesDockerHub: !hasRegistry }
 }
 
+/** The engine, and who we are for registries. */
+export interface Registries {
+  readonly client: EngineClient
+  readonly registryCredential: (host: string) => Promise<RegistryAuth | null>
+}
+
+/** `registry.example.net`, `127.0.0.1:5000`; `docker.io` where none is named. */
+export function registryOf(reference: Reference): string {
+  return reference.full.split('/')[0] ?? ''
+}
+
+/** A tag of a registry that was named may name another image today; one without a registry was likely made here. */
+function mayHaveMoved(reference: Reference): boolean {
+  return !reference.impliesDockerHub && !reference.tag.startsWith('sha256:')
+}
+
+/** Whether the registry gave it. With one in the engine already a registry that is away is no reason to fail. */
+async function pulled(place: Registries, reference: Reference, isThere: boolean): Promise<boolean> {
+  try {
+    await pullImage(place, reference, isThere ? REFRESH_MS : ANSWER_MS)
+    return true
+  } catch (error) {
+    if (isThere && error instanceof PlatformError) return false
+    throw error
+  }
+}
+
 /** An image of the engine, or null. */
 export async function findImage(client: EngineClient, reference: string): Promise<Image | null> {
   try {
@@ -50,7 +79,8 @@ export async function findImage(client: EngineClient, reference: string): Promis
  * An image by tag, manifest digest or config digest, pulled when it is not there. Throws NotFoundError `image.not_found`,
  * UnavailableError `image.registry_unreachable`, RejectedError `image.pull_failed`.
  */
-export async function resolveImage(client: EngineClient, installation: string, text: string): Promise<ImageFacts> {
+export async function resolveImage(place: Registries & { readonly installation: string }, text: string): Promise<ImageFacts> {
+  const { client, installation } = place
   if (DIGEST.test(text)) {
     const image = await findImage(client, text)
     if (image) return factsOf(image)
@@ -58,17 +88,19 @@ export async function resolveImage(client: EngineClient, installation: string, t
   }
   const reference = parseReference(text)
   const present = await findImage(client, text)
-  if (present) return factsOf(present)
-  await pullImage(client, reference)
-  const pulled = await findImage(client, text)
-  if (!pulled) throw new RejectedError('image.pull_failed', `${nameOf(reference)} was pulled, but the engine does not have it`)
-  await client.send({ method: 'POST', path: `/images/${pulled.Id}/tag`, query: pulledTag(installation, pulled.Id) })
-  return factsOf(pulled)
+  if (present && !mayHaveMoved(reference)) return factsOf(present)
+  const refreshed = await pulled(place, reference, present !== null)
+  if (present && !refreshed) return factsOf(present)
+  const image = await findImage(client, text)
+  if (!image) throw new RejectedError('image.pull_failed', `${nameOf(reference)} was pulled, but the engine does not have it`)
+  await client.send({ method: 'POST', path: `/images/${image.Id}/tag`, query: pulledTag(installation, image.Id) })
+  return factsOf(image)
 }
 
 /** Pulls; a stream that answered 200 can still end in an error. `answerMs` bounds the registry's first word. */
-export async function pullImage(client: EngineClient, reference: Reference, answerMs: number = ANSWER_MS): Promise<void> {
-  const call: Call = { method: 'POST', path: '/images/create', query: { fromImage: reference.name, tag: reference.tag } }
+export async function pullImage({ client, registryCredential }: Registries, reference: Reference, answerMs: number = ANSWER_MS): Promise<void> {
+  const registry = await registryCredential(registryOf(reference))
+  const call: Call = { method: 'POST', path: '/images/create', query: { fromImage: reference.name, tag: reference.tag }, ...(registry ? { registry } : {}) }
   try {
     await followProgress(client, { ...call, timeoutMs: answerMs }, { answerMs, allMs: PULL_MS })
   } catch (error) {
@@ -76,11 +108,16 @@ export async function pullImage(client: EngineClient, reference: Reference, answ
   }
 }
 
-/** Follows a stream of progress to its end; gives the last status. Throws the engine's error as EngineRefusal. */
-export async function followProgress(client: EngineClient, call: Call, limits: { readonly answerMs: number; readonly allMs: number }): Promise<string> {
+/** Follows a stream of progress to its end; gives the manifest digest a push made. Throws the engine's error as EngineRefusal. */
+export async function followProgress(
+  client: EngineClient,
+  call: Call,
+  limits: { readonly answerMs: number; readonly allMs: number },
+): Promise<{ readonly digest: string | null }> {
   const late = new AbortController()
   let timer = setTimeout(() => late.abort(), limits.answerMs)
   let last = ''
+  let digest: string | null = null
   try {
     const stream = await client.stream({ ...call, signal: late.signal })
     for await (const progress of jsonLines(stream, Progress)) {
@@ -90,8 +127,9 @@ export async function followProgress(client: EngineClient, call: Call, limits: {
       }
       if (progress.errorDetail || progress.error) throw new EngineRefusal(500, progress.errorDetail?.message ?? progress.error ?? 'unknown error')
       last = progress.status ?? last
+      digest = progress.aux?.Digest ?? digest
     }
-    return last
+    return { digest }
   } catch (error) {
     if (!late.signal.aborted) throw error
     throw new UnavailableError('image.registry_unreachable', `There was no answer within ${(last === '' ? limits.answerMs : limits.allMs) / 1000} s`, {

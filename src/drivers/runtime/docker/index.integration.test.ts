@@ -90,6 +90,7 @@ describe('a container', () => {
       ordinal: 0,
       key: 'k-1',
       digest: '',
+      reference: null,
       command: null,
       env: {},
       address: null,

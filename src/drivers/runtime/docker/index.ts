@@ -2,13 +2,14 @@ import { z } from 'zod'
 import { ConflictError, NotFoundError } from '../../../lib/errors.ts'
 import type { Driver } from '../../driver.ts'
 import type { ImageFacts, Runtime, RuntimeParts } from '../types.ts'
+import { pushImage } from './box-images.ts'
 import { openBoxes } from './boxes.ts'
 import { BuildFilter } from './build-filter.ts'
 import { EngineClient, EngineRefusal, translated } from './client.ts'
 import { ensureContainer, inspectOurs, type Place, removeContainer } from './containers.ts'
 import { watchContainers } from './events.ts'
 import { execIn } from './exec.ts'
-import { removeImage, resolveImage } from './images.ts'
+import { parseReference, removeImage, resolveImage } from './images.ts'
 import { engineInfo } from './info.ts'
 import { listeningOf } from './listening.ts'
 import { readLogs } from './logs.ts'
@@ -19,11 +20,17 @@ import { Volumes } from './volumes.ts'
 
 const STOP_SLACK_MS = 10_000
 
+/** What it needs of the others. */
+export interface DockerNeeds {
+  /** Who we are for a registry of images, by its host as it stands in their names; null: nobody in particular. */
+  readonly registryCredential: (host: string) => Promise<{ readonly host: string; readonly username: string; readonly password: string } | null>
+}
+
 /** Docker Engine on this machine. Opening it does not ask the engine: it may come up after us. */
-export const docker: Driver<RuntimeParts, typeof Config, undefined> = {
+export const docker: Driver<RuntimeParts, typeof Config, DockerNeeds | undefined> = {
   name: 'docker',
   Config,
-  create: async (config) => {
+  create: async (config, needs) => {
     const client = new EngineClient(config.socket ?? process.env['DOCKER_HOST'] ?? '/var/run/docker.sock', config.timeoutMs)
     const { installation } = config
     const place = {
@@ -31,6 +38,10 @@ export const docker: Driver<RuntimeParts, typeof Config, undefined> = {
       installation,
       networks: new Networks(client, installation),
       volumes: new Volumes(client, installation, config.volumesDirectory),
+      registryCredential: async (host: string) => {
+        const known = (await needs?.registryCredential(host)) ?? null
+        return known && { username: known.username, password: known.password, serveraddress: known.host }
+      },
       filter: new BuildFilter(installation, config.allowNetworks),
     }
     return { runtime: openRuntime(place, config), boxes: openBoxes(place) }
@@ -61,7 +72,13 @@ function openRuntime(place: Place, config: Config): Runtime {
         if (present) await removeContainer(client, present.Id)
       }),
     removeNetwork: (environmentId) => translated('remove a network', () => networks.remove(environmentId)),
-    resolveImage: (reference): Promise<ImageFacts> => translated(`find image ${reference}`, () => resolveImage(client, installation, reference)),
+    resolveImage: (reference): Promise<ImageFacts> => translated(`find image ${reference}`, () => resolveImage(place, reference)),
+    shareImage: (digest, reference) =>
+      translated(`push ${reference}`, async () => {
+        const { name, tag } = parseReference(reference)
+        await client.send({ method: 'POST', path: `/images/${digest}/tag`, query: { repo: name, tag } })
+        return pushImage(place, reference)
+      }),
     removeImage: (digest) => translated(`remove image ${digest}`, () => removeImage(client, installation, digest)),
     logs: async function* (name, options) {
       const { Id } = await translated(`read the log of ${name}`, () => there(name))

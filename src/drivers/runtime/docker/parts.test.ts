@@ -29,6 +29,7 @@ describe('a reference', () => {
 test('a container asks for nothing but its spec: no privilege, no port, no volume, bounded everything', () => {
   const spec: InstanceSpec = {
     ...{ name: 'n', kind: 'instance', projectId: 'p', environmentId: 'e', set: 1, ordinal: 2, key: 'k', digest: 'sha256:1' },
+    reference: null,
     ...{ command: ['a', 'b'], env: { PORT: '1' }, address: '10.0.0.3', stopSignal: 'SIGINT', stopGraceMs: 1_500, keepAlive: true },
     subnet: { environmentId: 'e', projectId: 'p', cidr: '10.0.0.0/26', gateway: '10.0.0.1' },
     limits: { cpus: 0.5, memoryMb: 64, processes: 9 },

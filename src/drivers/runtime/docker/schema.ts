@@ -125,6 +125,7 @@ export const Progress = z.object({
   status: z.string().optional(),
   errorDetail: z.object({ message: z.string().default('unknown error') }).optional(),
   error: z.string().optional(),
+  aux: z.object({ Digest: z.string().optional() }).optional(),
 })
 export type Progress = z.infer<typeof Progress>
 

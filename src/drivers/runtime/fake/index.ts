@@ -91,6 +91,10 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
       const digest = /^sha256:[0-9a-f]{64}$/.test(reference) ? reference : digestOf(reference)
       return { digest, ports: [], sizeBytes: sizeOf(digest), createdAt: 0 }
     },
+    shareImage: async (digest, reference) => {
+      await answer()
+      return `${reference.replace(/:[^:/]+$/, '')}@${digest}`
+    },
     removeImage: async (digest) => {
       await answer()
       return ![...instances.values()].some((instance) => instance.spec.digest === digest)
