@@ -64,7 +64,10 @@ export class TarGuard extends Transform {
     // Sizes in base 256 are for files over 8 GiB.
     if (!/^[0-7]*$/.test(text)) throw refuse('has an entry whose size cannot be read')
     const size = Number.parseInt(text || '0', 8)
-    const isRecord = RECORDS.has(String.fromCharCode(block[156] ?? 0))
+    const type = String.fromCharCode(block[156] ?? 0)
+    // Its holes are written out by who unpacks it.
+    if (type === 'S') throw refuse('has a sparse file')
+    const isRecord = RECORDS.has(type)
     if (isRecord && size > RECORD_BYTES) throw refuse('has an extended header of more than 1 MB')
     // Refused at its header, before the engine has written what fits.
     if (this.#declared + size > this.#maxBytes) throw this.#tooBig()
@@ -81,6 +84,7 @@ export class TarGuard extends Transform {
   #endRecord(): void {
     const record = this.#record
     this.#record = null
+    if (record?.some((part) => part.includes('GNU.sparse.'))) throw refuse('has a sparse file')
     if (record && /(^|\n)\d+ size=/.test(Buffer.concat(record).toString('latin1'))) throw refuse('has an entry whose size stands in an extended header')
   }
 }

@@ -17,6 +17,9 @@ export function addEntry(tar: Pack, header: Partial<Header> & { readonly name: s
 /** A tar stream that `fill` writes to while it is read. A `fill` that throws breaks the stream off with its error. */
 export function tarStream(fill: (tar: Pack) => Promise<void>): Readable {
   const tar = pack()
+  const entry = tar.entry.bind(tar) as (...words: Parameters<Pack['entry']>) => ReturnType<Pack['entry']>
+  // When it breaks off, an entry that nobody waits for must not end the process.
+  tar.entry = ((...words: Parameters<Pack['entry']>) => entry(...words).on('error', () => undefined)) as Pack['entry']
   const filled = fill(tar).then(
     () => tar.finalize(),
     (error: unknown) => tar.destroy(error instanceof Error ? error : new Error(messageOf(error))),

@@ -51,12 +51,18 @@ const Health = z
   })
   .describe('How readiness is asked, from outside the instance')
 
+const PathInside = z
+  .string()
+  .max(200)
+  .regex(/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/, 'a path inside the repository')
+  .refine((path) => !path.split('/').includes('..'), 'a path inside the repository')
+
 /** The file `lockgate.yaml` in a repository. Unknown keys are errors. */
 export const Manifest = z
   .strictObject({
     build: z
       .strictObject({
-        kind: z.enum(['auto', 'makefile', 'node', 'static']).default('auto').describe('auto: decided by the files of the repository'),
+        kind: z.enum(['auto', 'dockerfile', 'makefile', 'node', 'static']).default('auto').describe('auto: decided by the files of the repository'),
         timeout: Duration.optional().describe('Ends a build that hangs; default 15m'),
         memory: Memory.optional().describe('Default 1GB'),
         cpus: z.number().min(0.1).max(64).optional().describe('Cores; default 1'),
@@ -68,13 +74,17 @@ export const Manifest = z
           .max(50)
           .optional()
           .describe('Keys of the configuration that the build gets: as variables, in a Dockerfile by RUN --mount=type=secret,id=KEY'),
-        publish: z
+        dockerfile: PathInside.optional().describe('A Dockerfile of another name than Dockerfile; naming one makes the kind dockerfile'),
+        target: z
           .string()
-          .max(200)
-          .regex(/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/, 'a folder inside the repository')
-          .refine((path) => !path.split('/').includes('..'), 'a folder inside the repository')
+          .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/, 'the name of a stage')
           .optional()
-          .describe('Static files: the folder that is served'),
+          .describe('Dockerfile: the stage that is built; default: the last'),
+        args: z
+          .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'the name of an ARG'), z.string().max(4000))
+          .optional()
+          .describe('Dockerfile: values of its ARGs; they stand in the history of the image'),
+        publish: PathInside.optional().describe('Static files: the folder that is served'),
       })
       .optional()
       .describe('How the repository becomes an image'),

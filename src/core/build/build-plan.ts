@@ -3,7 +3,10 @@ import type { Manifest } from '../app/manifest.ts'
 /** What is built by which means. */
 export type BuildKind = 'dockerfile' | 'makefile' | 'node' | 'python' | 'go' | 'php' | 'static'
 
-/** Lockgate's own images: what apps run on, what their builds run in (`-build`), and that with compilers (`-native`). */
+/**
+ * Lockgate's own images: what apps run on, what their builds run in (`-build`), and that with compilers (`-native`).
+ * `image-build` is what Dockerfiles are built in.
+ */
 export const BASES = [
   'base',
   'build',
@@ -18,6 +21,7 @@ export const BASES = [
   'php',
   'php-build',
   'static',
+  'image-build',
 ] as const
 export type BaseName = (typeof BASES)[number]
 

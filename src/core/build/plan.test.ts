@@ -105,10 +105,24 @@ test('lockgate.yaml decides, and a kind that is not there is refused', () => {
 })
 
 test('what nobody understands names everything that was looked for', () => {
-  const { message } = failure(aCheckout({ 'main.cob': '', Dockerfile: 'FROM x' }))
+  const { message } = failure(aCheckout({ 'main.cob': '' }))
 
-  expect(message).toContain('there is no Makefile; there is no package.json; there is no index.html')
-  expect(message).toContain('Dockerfile')
+  expect(message).toContain('there is no Dockerfile; there is no Makefile; there is no package.json; there is no index.html')
+})
+
+test('a Dockerfile comes before a Makefile, and one that lockgate.yaml names has to be there', () => {
+  const both = { Dockerfile: 'FROM x', Makefile: 'build:\n\ttouch code.tar.gz\nrun:\n\ttrue\n' }
+
+  expect(planBuild(aCheckout(both)).kind).toEqual('dockerfile')
+  expect(planBuild({ ...aCheckout(both), manifest: { build: { kind: 'makefile' } } }).kind).toEqual('makefile')
+  expect(planBuild({ ...aCheckout(both), manifest: { build: { kind: 'auto', target: 'web', args: { A: '1' } } } })).toMatchObject({
+    file: 'Dockerfile',
+    target: 'web',
+    args: { A: '1' },
+  })
+  expect(() => planBuild({ ...aCheckout({ 'index.html': '' }), manifest: { build: { kind: 'dockerfile', dockerfile: 'x.Dockerfile' } } })).toThrow(
+    'there is no x.Dockerfile',
+  )
 })
 
 test('only the files that decide are asked for', () => {

@@ -1,11 +1,12 @@
 import { BuildFailure } from './build-failure.ts'
 import type { BuildPlan, Checkout, Language } from './build-plan.ts'
+import { dockerfile } from './languages/dockerfile.ts'
 import { makefile } from './languages/makefile.ts'
 import { node } from './languages/node.ts'
 import { staticFiles } from './languages/static.ts'
 
 /** Every way of building there is. The first that understands a checkout builds it. */
-const LANGUAGES: readonly Language[] = [makefile, node, staticFiles]
+const LANGUAGES: readonly Language[] = [dockerfile, makefile, node, staticFiles]
 
 /** Files whose text `planBuild` wants. */
 export function filesToRead(files: readonly string[]): string[] {
@@ -30,10 +31,7 @@ export function planBuild(checkout: Checkout): BuildPlan {
   }
   // What the person meant: the other reasons would hide it.
   if (near[0] !== undefined) throw new BuildFailure('not_understood', near[0])
-  const docker = checkout.files.includes('Dockerfile')
-    ? ' A Dockerfile is there, but is not built here: build the image elsewhere and deploy it with --image.'
-    : ''
-  throw new BuildFailure('not_understood', `Nothing here says how it is built: ${reasons.join('; ')}.${docker}`)
+  throw new BuildFailure('not_understood', `Nothing here says how it is built: ${reasons.join('; ')}.`)
 }
 
 function planAsSaid(language: Language, checkout: Checkout): BuildPlan {

@@ -175,6 +175,8 @@ export interface EngineImage {
   readonly labels: Readonly<Record<string, string>>
   /** Of `EXPOSE`, TCP only. */
   readonly ports: readonly number[]
+  /** A registry gave it, and may have another of its name by now. */
+  readonly isPulled: boolean
 }
 
 /** What an image made from a box says; what is left out stays as the box's image says. */

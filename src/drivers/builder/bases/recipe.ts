@@ -1,6 +1,7 @@
 import type { BaseChoice, BaseName } from '../../../core/build/build-plan.ts'
 import { sha256 } from '../../../lib/hash.ts'
 import type { BaseFile } from './base-file.ts'
+import { IMAGE_BUILD_PACKAGES, imageBuildFiles, imageBuildSuite } from './image-build-files.ts'
 import { APACHE_FILES, PHP_BUILD_FILES, PHP_ENV, PHP_PACKAGES, SERVER_PACKAGES } from './php-files.ts'
 
 /** Nobody on any host has this number: a process that gets out of its container owns nothing. */
@@ -40,9 +41,21 @@ const SYSTEM_ENV = { LANG: 'C.UTF-8', PATH }
 // npm would write below a home that may not be writable, and ask the internet whether it is the newest.
 const NODE_ENV = { npm_config_cache: '/tmp/.npm', npm_config_update_notifier: 'false', npm_config_fund: 'false', npm_config_audit: 'false' }
 
+/** Debian packages of a suite, and what goes in beside them. */
+export interface Packages {
+  readonly suite: string
+  readonly packages: readonly string[]
+  /** Where no package has it. */
+  readonly files: readonly BaseFile[]
+  /** Folders of the packages that are left out. */
+  readonly without?: readonly string[]
+  /** Programs of the packages that get a right from their file; no other has one. */
+  readonly capabilities?: Readonly<Record<string, 'setuid' | 'setgid'>>
+}
+
 /** How a base is made: of Debian packages or on another base, then what is added. */
 export interface Recipe {
-  readonly from: { readonly suite: string; readonly packages: readonly string[]; readonly files: readonly BaseFile[] } | BaseChoice
+  readonly from: Packages | BaseChoice
   /** This Node with npm; with its headers, which are 60 MB, where something is compiled against them. */
   readonly node?: { readonly version: string; readonly hasHeaders: boolean }
   readonly staticServer?: boolean
@@ -82,6 +95,7 @@ export function recipeOf({ base, version }: BaseChoice, facts: RecipeFacts): Rec
       ...system(suiteIn(PHP_SUITES, php), [...TOOLS, ...PHP_PACKAGES, 'composer'], PHP_BUILD_FILES(php)),
       env: { ...SYSTEM_ENV, ...PHP_ENV },
     }),
+    'image-build': () => imageBuild(facts.suite),
   }
   return recipes[base]()
 }
@@ -91,8 +105,13 @@ const CC_FILES: readonly BaseFile[] = [
   { name: 'usr/bin/c++', link: 'g++' },
 ]
 
-function system(suite: string, packages: readonly string[], files: readonly BaseFile[] = []): Recipe {
+function system(suite: string, packages: readonly string[], files: readonly BaseFile[] = []): Recipe & { readonly from: Packages } {
   return { from: { suite, packages: [...PACKAGES, ...packages], files }, env: SYSTEM_ENV }
+}
+
+function imageBuild(host: string): Recipe {
+  const { from, env } = system(imageBuildSuite(host), IMAGE_BUILD_PACKAGES, imageBuildFiles(APP_USER))
+  return { from: { ...from, without: ['usr/libexec/buildah/'], capabilities: { 'usr/bin/newuidmap': 'setuid', 'usr/bin/newgidmap': 'setgid' } }, env }
 }
 
 function pythonOf(version: string, packages: readonly string[]): Recipe {

@@ -11,7 +11,8 @@ import { run } from '../../../lib/run.ts'
 import { addEntry, type Bytes, ownedBy, tarStream } from '../../../lib/tar.ts'
 import { distributionSources, downloadOptions, suiteSources } from './apt-sources.ts'
 import type { BaseFile } from './base-file.ts'
-import { APP_USER, APPLETS, LEFT_OUT } from './recipe.ts'
+import { fileCapability } from './file-capability.ts'
+import { APP_USER, APPLETS, LEFT_OUT, type Packages } from './recipe.ts'
 
 const MAKE_MS = 10 * 60_000
 const PASSED_ON = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'SSL_CERT_FILE', 'TMPDIR']
@@ -28,13 +29,6 @@ export async function suiteOfHost(): Promise<string> {
   return suite
 }
 
-export interface Packages {
-  readonly suite: string
-  readonly packages: readonly string[]
-  /** What goes in beside them, where no package has it. */
-  readonly files: readonly BaseFile[]
-}
-
 /**
  * Makes a root file system of Debian packages from the mirrors of the host's own apt sources, and gives it as a tar to `use`. Throws
  * RejectedError `bases.mmdebstrap_missing`, UnavailableError `bases.failed`.
@@ -44,7 +38,7 @@ export async function withRootfs<T>(wanted: Packages, use: (tar: Readable) => Pr
   try {
     const file = join(folder, 'rootfs.tar')
     await debootstrap(wanted.packages, wanted.suite, file)
-    return await use(tarStream((tar) => refine(createReadStream(file), tar, wanted.files)))
+    return await use(tarStream((tar) => refine(createReadStream(file), tar, wanted)))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -88,7 +82,7 @@ async function aptFiles(): Promise<Readonly<Record<string, string>>> {
  * Turns extracted packages, whose install scripts nobody ran, into a system: links for busybox, users, one file of
  * certificates; without devices, setuid bits and what no program reads.
  */
-async function refine(source: Readable, target: Pack, files: readonly BaseFile[]): Promise<void> {
+async function refine(source: Readable, target: Pack, wanted: Packages): Promise<void> {
   const names = new Set<string>()
   const certificates: string[] = []
   const entries = extract()
@@ -96,7 +90,11 @@ async function refine(source: Readable, target: Pack, files: readonly BaseFile[]
   for await (const entry of entries) {
     const header = entry.header
     const name = header.name.replace(/^\.?\/+/, '').replace(/\/$/, '')
-    const kept = name !== '' && !LEFT_OUT.test(name) && ['file', 'directory', 'symlink', 'link'].includes(header.type ?? '')
+    const kept =
+      name !== '' &&
+      !LEFT_OUT.test(name) &&
+      !wanted.without?.some((folder) => name.startsWith(folder)) &&
+      ['file', 'directory', 'symlink', 'link'].includes(header.type ?? '')
     if (!kept) {
       entry.resume()
       continue
@@ -111,11 +109,15 @@ async function refine(source: Readable, target: Pack, files: readonly BaseFile[]
       const text = await textOf(entry)
       certificates.push(text.trim())
       target.entry(refined, text)
-    } else await addEntry(target, { ...refined, size: header.size ?? 0 }, entry)
+    } else {
+      const right = wanted.capabilities?.[name]
+      if (right) target.push(fileCapability(right))
+      await addEntry(target, { ...refined, size: header.size ?? 0 }, entry)
+    }
   }
   await fed
   addSystem(target, names, certificates)
-  for (const file of files) if (!names.has(file.name)) addBaseFile(target, file)
+  for (const file of wanted.files) if (!names.has(file.name)) addBaseFile(target, file)
 }
 
 function addSystem(target: Pack, names: ReadonlySet<string>, certificates: readonly string[]): void {

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { BuildFailure } from '../../../core/build/build-failure.ts'
 import type { BuildPlan, ImageChoice } from '../../../core/build/build-plan.ts'
 import { describePlan, filesToRead, planBuild } from '../../../core/build/plan.ts'
 import { codeOf, InvalidError, RejectedError } from '../../../lib/errors.ts'
@@ -10,10 +9,13 @@ import type { Driver } from '../../driver.ts'
 import type { Boxes } from '../../runtime/types.ts'
 import { Bases } from '../bases/index.ts'
 import type { Builder, BuildRequest, BuildResult } from '../types.ts'
+import { buildDockerfile, dockerfileRecipe } from './dockerfile.ts'
 import { hostSettings } from './host-settings.ts'
+import { ImageStore } from './image-store.ts'
 import { buildSteps } from './steps.ts'
 import { testArtifact } from './test-artifact.ts'
-import { cacheOf, Workshop, type Yard } from './workshop.ts'
+import { Workshop } from './workshop.ts'
+import { cacheOf, type Yard } from './yard.ts'
 
 const HOST_BUNDLE = '/etc/ssl/certs/ca-certificates.crt'
 
@@ -40,6 +42,12 @@ const Config = z
       .default(true)
       .describe('Use the proxies and package registries this host is set up with in builds; never its passwords and tokens'),
     appMb: z.int().min(1).max(102_400).default(4096).describe('Most an app may be, unpacked: what is left to run after its build'),
+    registryMirrors: z
+      .array(z.string().regex(/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*$/, 'a registry, such as mirror.example.net:5000'))
+      .max(10)
+      .default([])
+      .describe('Registries that hold what Docker Hub holds: asked before it for the images Dockerfiles begin from'),
+    imagesMb: z.int().min(1024).max(1_048_576).default(20_480).describe('Most the images that Dockerfiles begin from may take, apart from those in the engine'),
     requireFilter: z
       .boolean()
       .default(false)
@@ -64,8 +72,9 @@ export const box: Driver<Builder, typeof Config, BoxNeeds> = {
     for (const note of settings.notes) log.warn('package setting of the host left out', { note })
     const bases = new Bases({ boxes, registry: config.basesRegistry, env: settings.env, log })
     const caBundle = await readBundle(config.caBundle)
-    const { freeDiskMb, requireFilter, appMb } = config
-    return openBuilder({ boxes, bases, installation: config.installation, env: settings.env, caBundle, freeDiskMb, requireFilter, appMb })
+    const { installation, freeDiskMb, requireFilter, appMb, registryMirrors } = config
+    const images = new ImageStore(boxes, installation, config.imagesMb)
+    return openBuilder({ boxes, bases, images, installation, env: settings.env, caBundle, freeDiskMb, requireFilter, appMb, registryMirrors })
   },
 }
 
@@ -93,7 +102,7 @@ async function build(yard: Yard, request: BuildRequest): Promise<BuildResult> {
   const plan = await planOf(request)
   const chosen = describePlan(plan)
   workshop.note(`Building as ${chosen}`)
-  if (plan.kind === 'dockerfile') throw new BuildFailure('not_understood', 'Dockerfiles are not built here')
+  if (plan.kind === 'dockerfile') return { ...(await buildDockerfile(yard, workshop, plan)), chosen, releaseCommand: null, tests: [], content: null }
   return { ...(await buildSteps(workshop, plan)), chosen, releaseCommand: plan.releaseCommand, tests: [], content: workshop.content }
 }
 
@@ -115,7 +124,7 @@ async function textOf(request: BuildRequest, name: string): Promise<string | nul
 /** Two trees with the same recipe are the same build; null where an image somebody named may be another tomorrow. */
 async function recipeOf(yard: Yard, request: BuildRequest): Promise<string | null> {
   const plan = await planOf(request)
-  if (plan.kind === 'dockerfile') return null
+  if (plan.kind === 'dockerfile') return dockerfileRecipe(yard, request, plan)
   const tags = await Promise.all([plan.builder, plan.runner].map((choice) => (choice === null ? '' : idOf(yard, choice))))
   return tags.includes(null) ? null : sha256(JSON.stringify([plan, tags])).slice(0, 16)
 }

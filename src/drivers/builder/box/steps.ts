@@ -23,7 +23,7 @@ async function taken(workshop: Workshop, { builder, taken }: StepsPlan): Promise
   if (taken.kind === 'archive') {
     const archive = await workshop.raw(`/app/${taken.path}`)
     if (archive === null) throw new BuildFailure('no_artifact', `make build ended well but left no ${taken.path} in the folder of the repository`)
-    return repack(gunzip(await onlyFile(archive)), workshop.appFiles(''))
+    return repack(gunzip(await onlyFile(archive, taken.path)), workshop.appFiles(''))
   }
   const files = await workshop.result(taken.path === '' ? '/app' : `/app/${taken.path}`)
   if (files === null) throw new BuildFailure('no_artifact', `The build left no folder ${taken.path}: check build.publish in lockgate.yaml`)
@@ -31,7 +31,7 @@ async function taken(workshop: Workshop, { builder, taken }: StepsPlan): Promise
 }
 
 /** The one file in a tar that the engine made of a path; the app may have put anything there. */
-async function onlyFile(tar: Readable): Promise<AsyncIterable<unknown>> {
+export async function onlyFile(tar: Readable, called: string): Promise<Readable> {
   const entries = extract()
   entries.on('error', () => undefined)
   pipeline(tar, entries, () => undefined)
@@ -39,7 +39,7 @@ async function onlyFile(tar: Readable): Promise<AsyncIterable<unknown>> {
   const { value: entry } = await entries[Symbol.asyncIterator]().next()
   if (entry?.header.type === 'file') return entry
   entries.destroy()
-  throw new BuildFailure('no_artifact', `code.tar.gz is a ${entry?.header.type ?? 'nothing'}, not a file`)
+  throw new BuildFailure('no_artifact', `${called} is a ${entry?.header.type ?? 'nothing'}, not a file`)
 }
 
 function gunzip(bytes: AsyncIterable<unknown>): Readable {

@@ -1,6 +1,6 @@
 import { BuildFailure } from '../../../core/build/build-failure.ts'
 import type { BuildRequest } from '../types.ts'
-import type { Yard } from './workshop.ts'
+import { networkFor, type Yard } from './yard.ts'
 
 /** Runs a command in a finished image, as its own user, within the limits of a build. Throws BuildFailure. */
 export async function testArtifact(
@@ -21,7 +21,7 @@ export async function testArtifact(
     command: artifact.command,
     env: { CI: 'true' },
     limits,
-    network: yard.requireFilter ? 'filtered' : 'open',
+    network: await networkFor(yard, request, request.log),
   })
   try {
     request.log(`-----> ${said}`)

@@ -1,4 +1,5 @@
 import { BuildFailure } from '../../../core/build/build-failure.ts'
+import type { PlannedStep } from '../../../core/build/build-plan.ts'
 import type { BoxEnd, VolumeUse } from '../../runtime/types.ts'
 import type { BuildLimits } from '../types.ts'
 
@@ -21,10 +22,10 @@ export class Hints {
 
 /** What is known of a build that did not end well. */
 export interface Ended {
-  /** What was running, in quotes, or `The build`. */
-  readonly step: string
-  /** It is one of the tests. */
-  readonly isTest: boolean
+  /** What was running. */
+  readonly step: Pick<PlannedStep, 'name' | 'phase'> | null
+  /** Why it failed, where that is not the status of a program. */
+  readonly reason: string | null
   readonly end: BoxEnd
   readonly afterMs: number
   readonly limits: BuildLimits
@@ -35,7 +36,8 @@ export interface Ended {
 
 /** Why a build failed: the limit that ended it with how to raise it, else the status of what it ran. */
 export function verdictOf(ended: Ended): BuildFailure {
-  const { step, end, limits, hints } = ended
+  const { end, limits, hints } = ended
+  const step = called(ended)
   if (end.oomKilled)
     return new BuildFailure(
       'out_of_memory',
@@ -53,11 +55,14 @@ export function verdictOf(ended: Ended): BuildFailure {
       'too_many_processes',
       `${step} exited with ${end.status} after it wanted more than the ${limits.processes} processes a build may have at a time: set build.processes in lockgate.yaml, e.g. ${limits.processes * 2}`,
     )
-  if (ended.isTest) return new BuildFailure('tests_failed', `The tests failed: ${step} exited with ${end.status}, and the log says why`)
+  if (ended.reason !== null) return new BuildFailure('exit_code', `${step} failed: ${ended.reason}`)
+  if (ended.step?.phase === 'test') return new BuildFailure('tests_failed', `The tests failed: ${step} exited with ${end.status}, and the log says why`)
   return new BuildFailure('exit_code', `${step} exited with ${end.status}: the log says why`)
 }
 
-function fullDisk({ step, limits, hints, uses }: Ended): BuildFailure | null {
+function fullDisk(ended: Ended): BuildFailure | null {
+  const { limits, hints, uses } = ended
+  const step = called(ended)
   const hasNoBytes = uses.some((use) => use.usedBytes > use.totalBytes * FULL)
   const hasNoFiles = uses.some((use) => use.usedFiles > use.totalFiles * FULL)
   const raise = `set build.disk in lockgate.yaml, e.g. ${doubled(limits.diskMb)}`
@@ -66,11 +71,24 @@ function fullDisk({ step, limits, hints, uses }: Ended): BuildFailure | null {
   if (hasNoBytes || (hints.isFull && uses.length === 0))
     return new BuildFailure('disk_full', `${step} wrote more than the ${limits.diskMb} MB of disk a build of this app may use: ${raise}`)
   if (!hints.isFull) return null
-  // It gave up before the disk was full (one file too big for what was left), or it was the folder in memory.
+  // It gave up before the disk was full, or what it had written was removed before anybody looked, or it was a folder in memory.
   return new BuildFailure(
     'disk_full',
-    `${step} found no room for its files: ${raise}; if they are in /tmp, which is in memory, let it write below the folder of the repository`,
+    `${step} found no room for its files, of which a build of this app may have ${limits.diskMb} MB: ${raise}; if they are in /tmp, which is in memory, ` +
+      'let it write below the folder of the repository',
   )
+}
+
+/** A checkout that does not fit. */
+export function tooBig(limits: BuildLimits): BuildFailure {
+  return new BuildFailure(
+    'disk_full',
+    `The files of the repository are more than the ${limits.diskMb} MB of disk a build of this app may use: set build.disk in lockgate.yaml, e.g. ${doubled(limits.diskMb)}`,
+  )
+}
+
+function called({ step }: Ended): string {
+  return step === null ? 'The build' : `"${step.name}"`
 }
 
 function doubled(mb: number): string {

@@ -6,28 +6,15 @@ import { codeOf, InvalidError, messageOf } from '../../../lib/errors.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { MAX_ENTRIES, type RepackOptions, repack } from '../../../lib/repack.ts'
 import { ownedBy, tarStream } from '../../../lib/tar.ts'
-import type { BoxEnd, Boxes, BoxSpec } from '../../runtime/types.ts'
-import type { Bases } from '../bases/index.ts'
+import type { BoxEnd, BoxSpec } from '../../runtime/types.ts'
 import { APP_USER } from '../bases/recipe.ts'
 import type { BuildRequest } from '../types.ts'
+import { cancelled, orCancelled } from './cancelled.ts'
 import { CA_ENV, CA_PATH } from './host-settings.ts'
 import { LogBudget } from './log-budget.ts'
 import { StepsReader, stepsCommand } from './steps-program.ts'
-import { Hints, verdictOf } from './verdict.ts'
-
-/** What all builds of this server share. */
-export interface Yard {
-  readonly boxes: Boxes
-  readonly bases: Bases
-  readonly installation: string
-  readonly env: Readonly<Record<string, string>>
-  readonly caBundle: string | null
-  readonly freeDiskMb: number
-  /** Build nothing where the network of builds has no filter. */
-  readonly requireFilter: boolean
-  /** Most an app may be, unpacked. */
-  readonly appMb: number
-}
+import { Hints, tooBig, verdictOf } from './verdict.ts'
+import { cacheMb, cacheOf, networkFor, workspaceOf, type Yard } from './yard.ts'
 
 export interface AppImage {
   readonly runner: ImageChoice
@@ -36,27 +23,26 @@ export interface AppImage {
   readonly env?: Readonly<Record<string, string>>
 }
 
+/** What is said of the build box by who opens it; the rest is the same for every build. */
+export type Opened = Pick<BoxSpec, 'image' | 'command' | 'workdir' | 'env' | 'tmpfs' | 'nested' | 'readsInput'>
+
+/** Reads the output of a build box: lines for the log, and what becomes of its steps. */
+export interface Reader {
+  push(text: string): void
+  /** Nothing comes any more. */
+  close(isDone: boolean): void
+  /** The step that runs, or that was the last. */
+  readonly step: Pick<PlannedStep, 'name' | 'phase'> | null
+  /** Why it failed, where that is not the status of a program. */
+  readonly reason?: string | null
+}
+
 const USER = `${APP_USER}:${APP_USER}`
 // Boxes that are only filled and committed never run anything.
 const FILL_LIMITS = { cpus: 1, memoryMb: 256, processes: 64 }
 const PULL_ANSWER_MS = 20_000
 const DISK_CHECK_MS = 2_000
 const DEADLINE_SLACK_MS = 3_000
-
-/** The volume in which builds of an app keep what makes the next one faster: never the same for trusted and other ones. */
-export function cacheOf(yard: Pick<Yard, 'installation'>, who: Pick<BuildRequest, 'appId' | 'trusted'>): string {
-  return `lockgate-${yard.installation}-cache-${who.trusted ? 't' : 'u'}-${who.appId}`
-}
-
-/** The volume of one build's files. */
-export function workspaceOf(yard: Pick<Yard, 'installation'>, buildId: string): string {
-  return `lockgate-${yard.installation}-work-${buildId}`
-}
-
-/** A cache is thrown away at 70 %, so that what is left of this is never less than half of a build's disk. */
-export function cacheMb(diskMb: number): number {
-  return diskMb * 2
-}
 
 /** One build at work: its boxes, its log, its deadline. */
 export class Workshop {
@@ -82,38 +68,64 @@ export class Workshop {
 
   /** Runs the steps on the checkout as nobody, one after another; their traces stay in the build box. Throws BuildFailure. */
   async run(builder: ImageChoice, steps: readonly PlannedStep[]): Promise<void> {
-    const { boxes, env, caBundle } = this.#yard
-    const { limits, buildId } = this.request
+    const { env, caBundle } = this.#yard
     const image = await this.#image(builder)
     // An app cannot tell of steps by printing what looks like news of them.
     const mark = randomWord(16)
+    await this.open(
+      {
+        image,
+        command: stepsCommand(mark, image, steps),
+        workdir: '/app',
+        env: { HOME: '/tmp', CI: 'true', npm_config_cache: '/cache/npm', PORT: '8080', ...env, ...(caBundle === null ? {} : CA_ENV) },
+        tmpfs: { '/tmp': 256 },
+      },
+      { work: '/app' },
+    )
+    await this.fill('app')
+    await this.watch(new StepsReader(mark, steps, { line: (text) => this.output(text), step: this.request.step }))
+  }
+
+  /**
+   * Creates the build box: as nobody, within the limits and on the network of the build, its own disk at `work`, what earlier
+   * builds left at `/cache`. Gives the names of the volumes that are new.
+   */
+  async open(box: Opened, at: { readonly work: string; readonly also?: NonNullable<BoxSpec['volumes']> }): Promise<readonly string[]> {
+    const { limits, buildId } = this.request
     await this.#refuseFullDisk()
-    await boxes.create({
+    return this.#yard.boxes.create({
+      ...box,
       name: this.buildBox,
       owner: buildId,
-      image,
       // The inner deadline ends a build though the server is dead.
-      command: ['timeout', '-k', '5', String(limits.seconds), ...stepsCommand(mark, image, steps)],
+      command: ['timeout', '-k', '5', String(limits.seconds), ...box.command],
       user: USER,
-      workdir: '/app',
-      env: { HOME: '/tmp', CI: 'true', npm_config_cache: '/cache/npm', PORT: '8080', ...env, ...(caBundle === null ? {} : CA_ENV) },
       limits,
-      network: await this.#network(),
-      tmpfs: { '/tmp': 256 },
+      network: await networkFor(this.#yard, this.request, (line) => this.note(line)),
       volumes: {
-        '/app': { name: workspaceOf(this.#yard, buildId), sizeMb: limits.diskMb, keep: false },
+        [at.work]: { name: workspaceOf(this.#yard, buildId), sizeMb: limits.diskMb, keep: false },
         '/cache': { name: cacheOf(this.#yard, this.request), sizeMb: cacheMb(limits.diskMb), keep: true },
+        ...at.also,
       },
     })
-    const files = this.checkout('')
-    await this.#orCancelled(boxes.put(this.buildBox, '/', files), files)
+  }
+
+  /** Puts the checkout and the certificates of the host into the build box. */
+  async fill(into: string): Promise<void> {
+    const { boxes, caBundle } = this.#yard
+    const files = repack(this.request.tar() as Readable, { ...this.appFiles(''), into })
+    try {
+      await this.orCancelled(boxes.put(this.buildBox, '/', files), files)
+    } catch (error) {
+      if (/no space left on device/i.test(messageOf(error))) throw tooBig(this.request.limits)
+      throw error
+    }
     if (caBundle !== null)
       await boxes.put(
         this.buildBox,
         '/',
         tarStream(async (tar) => void tar.entry({ name: CA_PATH.slice(1), mode: 0o644, ...ownedBy(0) }, caBundle)),
       )
-    await this.#work(new StepsReader(mark, steps, { line: (text) => this.#output(text), step: this.request.step }))
   }
 
   /** The checkout, or one folder of it, as files of `/app`. */
@@ -150,28 +162,39 @@ export class Workshop {
     }
   }
 
+  /** The name of the image, which keeps it from whoever tidies the engine. */
+  get tag(): string {
+    return `lockgate-${this.#yard.installation}/${this.request.appName}:${this.request.buildId}`
+  }
+
+  /** What the image says of where it comes from. */
+  get labels(): Readonly<Record<string, string>> {
+    const { buildId, projectId, appId, commit } = this.request
+    return { 'lockgate.project': projectId, 'lockgate.app': appId, 'lockgate.build': buildId, 'lockgate.commit': commit }
+  }
+
   /** Makes the app's image by create, put, commit: nothing of the app is run in it. Gives its config digest. */
   async makeImage(image: AppImage): Promise<string> {
     const { boxes, installation } = this.#yard
-    const { buildId, projectId, appId, appName, commit } = this.request
+    const { buildId } = this.request
     const box = `lockgate-${installation}-${buildId}-image`
     const base = await this.#image(image.runner)
     await boxes.create({ name: box, owner: buildId, image: base, command: ['true'], limits: FILL_LIMITS, network: 'none' })
-    await this.#orCancelled(this.#fill(box, image.files), image.files)
-    return await this.#orCancelled(
+    await this.orCancelled(this.#fill(box, image.files), image.files)
+    return await this.orCancelled(
       boxes.commit(box, {
-        tag: `lockgate-${installation}/${appName}:${buildId}`,
+        tag: this.tag,
         command: image.command,
         workdir: '/app',
         user: USER,
         env: { HOME: '/app', PORT: '8080', ...image.env },
-        labels: { 'lockgate.project': projectId, 'lockgate.app': appId, 'lockgate.build': buildId, 'lockgate.commit': commit },
+        labels: this.labels,
       }),
     )
   }
 
   #image(choice: ImageChoice): Promise<string> {
-    return this.#orCancelled('image' in choice ? this.#pulled(choice.image) : this.#yard.bases.image(choice, (line) => this.note(line)))
+    return this.orCancelled('image' in choice ? this.#pulled(choice.image) : this.#yard.bases.image(choice, (line) => this.note(line)))
   }
 
   /** An image that `lockgate.yaml` names: as its registry has it now, else as the engine has it. */
@@ -194,7 +217,8 @@ export class Workshop {
     }
   }
 
-  async #work(reader: StepsReader): Promise<void> {
+  /** Runs the build box to its end. Throws BuildFailure with the limit it met, or the status it ended with. */
+  async watch(reader: Reader, input?: Uint8Array): Promise<void> {
     const { limits, signal } = this.request
     const ended = new AbortController()
     const isFull = { value: false }
@@ -205,41 +229,31 @@ export class Workshop {
     const stop = new AbortController()
     const deadline = AbortSignal.timeout(limits.seconds * 1000 + DEADLINE_SLACK_MS)
     const startedAt = performance.now()
-    let end: BoxEnd
+    let end: BoxEnd = { status: 1, oomKilled: false }
     try {
-      end = await this.#yard.boxes.run(this.buildBox, { line: (text) => reader.push(text), signal: AbortSignal.any([signal, deadline, stop.signal]) })
+      const options = { line: (text: string) => reader.push(text), signal: AbortSignal.any([signal, deadline, stop.signal]) }
+      end = await this.#yard.boxes.run(this.buildBox, { ...options, ...(input === undefined ? {} : { input }) })
     } finally {
       ended.abort()
-      reader.close()
+      reader.close(end.status === 0)
     }
     if (signal.aborted) throw cancelled()
     if (isFull.value) throw this.#diskLow()
-    if (end.status !== 0) throw await this.#failure(end, { step: reader.step, afterMs: performance.now() - startedAt })
+    if (end.status !== 0) throw await this.#failure(end, { reader, afterMs: performance.now() - startedAt })
   }
 
-  #output(text: string): void {
+  /** A line the build printed. */
+  output(text: string): void {
     this.#hints.line(text)
     this.#log.line(text)
   }
 
-  async #failure(end: BoxEnd, how: { readonly step: PlannedStep | null; readonly afterMs: number }): Promise<BuildFailure> {
+  async #failure(end: BoxEnd, how: { readonly reader: Reader; readonly afterMs: number }): Promise<BuildFailure> {
     const { boxes } = this.#yard
     const names = [workspaceOf(this.#yard, this.request.buildId), cacheOf(this.#yard, this.request)]
     const uses = (await Promise.all(names.map((name) => boxes.volumeUse(name)))).filter((use) => use !== null)
-    const step = how.step === null ? 'The build' : `"${how.step.name}"`
-    const isTest = how.step?.phase === 'test'
-    return verdictOf({ step, isTest, end, afterMs: how.afterMs, limits: this.request.limits, hints: this.#hints, uses })
-  }
-
-  /** Whoever may not see what trusted builds leave is not let into private networks either. */
-  async #network(): Promise<BoxSpec['network']> {
-    const { manifest, trusted } = this.request
-    if (manifest.build?.network === 'none') return 'none'
-    if (trusted) return this.#yard.requireFilter ? 'filtered' : 'open'
-    const { network } = await this.#yard.boxes.gaps()
-    if (network === null) return 'filtered'
-    this.note('This change is not trusted, and what keeps builds out of private networks cannot be put in force here: its build has no network')
-    return 'none'
+    const { step, reason = null } = how.reader
+    return verdictOf({ step, reason, end, afterMs: how.afterMs, limits: this.request.limits, hints: this.#hints, uses })
   }
 
   async #refuseFullDisk(): Promise<void> {
@@ -262,29 +276,8 @@ export class Workshop {
     }
   }
 
-  /**
-   * Does not wait for work that cannot be interrupted: what it leaves is removed with the build's boxes. A stream that it
-   * sends is broken off, because the engine does not let go of a box while it is being filled.
-   */
-  async #orCancelled<T>(work: Promise<T>, sent?: Readable): Promise<T> {
-    const { signal } = this.request
-    const stop = new AbortController()
-    const aborted = new Promise<never>((_, reject) => {
-      const cancel = (): void => {
-        sent?.destroy(cancelled())
-        reject(cancelled())
-      }
-      if (signal.aborted) cancel()
-      else signal.addEventListener('abort', cancel, { once: true, signal: stop.signal })
-    })
-    try {
-      return await Promise.race([work, aborted])
-    } finally {
-      stop.abort()
-    }
+  /** What `orCancelled` of this build's signal gives. */
+  orCancelled<T>(work: Promise<T>, sent?: Readable): Promise<T> {
+    return orCancelled(this.request.signal, work, sent)
   }
-}
-
-function cancelled(): BuildFailure {
-  return new BuildFailure('requested', 'The build was cancelled')
 }

@@ -114,6 +114,10 @@ export const Image = z.object({
     .array(z.string())
     .nullish()
     .transform((tags) => tags ?? []),
+  RepoDigests: z
+    .array(z.string())
+    .nullish()
+    .transform((digests) => digests ?? []),
   Size: z.number().default(0),
   Created: z.string().default(''),
   Config: z.object({ ExposedPorts: z.record(z.string(), z.unknown()).nullish(), Labels }).nullish(),

@@ -1,0 +1,95 @@
+import { BuildFailure } from '../../../core/build/build-failure.ts'
+import { BASES, type BaseChoice, type BaseName } from '../../../core/build/build-plan.ts'
+import { fullReference } from '../../../core/build/dockerfile.ts'
+import type { EngineImage } from '../../runtime/types.ts'
+import { engineName, type NamedImage } from './image-store.ts'
+import type { Yard } from './yard.ts'
+
+/** What a registry may take for its first word: longer where the build is lost without it. */
+const ANSWER_MS = 20_000
+const REFRESH_ANSWER_MS = 5_000
+const DOCKER_HUB = 'docker.io/'
+const LOCKGATE = 'docker.io/lockgate/'
+
+/** An image a Dockerfile begins from, as it was found. */
+export interface FoundImage extends NamedImage {
+  /** As the Dockerfile writes it. */
+  readonly written: string
+}
+
+/**
+ * Finds the images a Dockerfile begins from: Lockgate's bases, else what their registry (a mirror of it first) has now, else what
+ * the engine has. Never another image than the one that is named. Throws BuildFailure `base_unreachable`, `not_understood`.
+ */
+export async function findImages(yard: Yard, written: readonly string[], note: (line: string) => void): Promise<FoundImage[]> {
+  const found: FoundImage[] = []
+  for (const text of written) found.push({ written: text, ...(await find(yard, text, note)) })
+  return found
+}
+
+async function find(yard: Yard, written: string, note: (line: string) => void): Promise<NamedImage> {
+  const reference = fullReference(written)
+  if (reference === null) throw new BuildFailure('not_understood', `The Dockerfile names an image "${written.slice(0, 200)}", which cannot be the name of one`)
+  const base = baseOf(reference)
+  const tried: string[] = []
+  if (base) {
+    const digest = await yard.boxes.findImage(await yard.bases.image(base, note))
+    if (digest !== null) return named(reference, digest)
+    tried.push('what Lockgate makes itself')
+  }
+  // What nobody pulled is meant as it is; a digest is the same wherever it comes from.
+  const present = await yard.boxes.describeImage(written)
+  if (present && (!present.isPulled || reference.includes('@'))) return named(reference, allowed(written, present))
+  for (const place of placesOf(reference, yard.registryMirrors)) {
+    const why = await yard.boxes.pull(place, present ? REFRESH_ANSWER_MS : ANSWER_MS)
+    const pulled = why === null ? await yard.boxes.describeImage(place) : null
+    if (pulled) return named(reference, allowed(written, pulled))
+    tried.push(`${place} (${why ?? 'it is not there after the pull'})`)
+  }
+  if (present) {
+    note(`Using ${written} as the engine has it: its registry does not give it now`)
+    return named(reference, allowed(written, present))
+  }
+  throw new BuildFailure('base_unreachable', unreachable(written, tried))
+}
+
+function unreachable(written: string, tried: readonly string[]): string {
+  return (
+    `The image ${written} that the Dockerfile begins from is nowhere to be had. Tried: ${tried.join('; ')}; the images of this engine. ` +
+    'Check its name, load it into the engine ("docker load"), name a mirror in the settings (builder registryMirrors), or begin from one of ' +
+    `Lockgate's own images: ${publicBases().join(', ')}`
+  )
+}
+
+function publicBases(): string[] {
+  return BASES.filter((name) => name !== 'image-build').map((name) => `lockgate/${name}`)
+}
+
+/** `lockgate/node:24`, `lockgate/base`: made here, in whatever version it names. */
+function baseOf(reference: string): BaseChoice | null {
+  const [, name, tag] = /^docker\.io\/lockgate\/([a-z-]+):([A-Za-z0-9.]+)$/.exec(reference) ?? []
+  if (!reference.startsWith(LOCKGATE) || !isBase(name) || name === 'image-build') return null
+  return { base: name, version: tag === 'latest' ? null : (tag ?? null) }
+}
+
+function isBase(name: string | undefined): name is BaseName {
+  return BASES.some((base) => base === name)
+}
+
+/** Mirrors first, as an engine asks them; they hold what Docker Hub holds. */
+function placesOf(reference: string, mirrors: readonly string[]): string[] {
+  if (!reference.startsWith(DOCKER_HUB)) return [reference]
+  return [...mirrors.map((mirror) => `${mirror}/${reference.slice(DOCKER_HUB.length)}`), reference]
+}
+
+/** What apps are made of is theirs: their files are not to be had by naming their image. */
+function allowed(written: string, image: EngineImage): string {
+  if ((image.labels['lockgate.app'] ?? '') !== '')
+    throw new BuildFailure('base_unreachable', `The image ${written} is that of an app here, and no other image may begin from it: push a base to a registry`)
+  return image.digest
+}
+
+/** A name with a digest is not one the store can have: its image is found by what it is. */
+function named(reference: string, digest: string): NamedImage {
+  return { name: reference.includes('@') ? engineName(digest) : reference, digest }
+}

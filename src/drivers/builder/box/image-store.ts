@@ -1,0 +1,135 @@
+import { RejectedError } from '../../../lib/errors.ts'
+import { randomWord } from '../../../lib/ids.ts'
+import { tarStream } from '../../../lib/tar.ts'
+import type { Boxes, BoxVolume } from '../../runtime/types.ts'
+import { IMAGE_BUILD_ENV, IMAGES_FOLDER } from '../bases/image-build-files.ts'
+import { APP_USER } from '../bases/recipe.ts'
+
+/** An image of the engine, and the name a Dockerfile finds it by. */
+export interface NamedImage {
+  /** In full: `docker.io/library/node:24`; a pinned one has the name of its digest. */
+  readonly name: string
+  /** Config digest. */
+  readonly digest: string
+}
+
+const LIMITS = { cpus: 2, memoryMb: 1024, processes: 128 }
+const IMPORT_MS = 10 * 60_000
+const BUILDAH = `buildah --root ${IMAGES_FOLDER} --runroot /tmp/rr --storage-driver overlay`
+
+/** Says for each pair of digest and name whether the image is there, and gives those that are their names. */
+const NAME_PROGRAM = `mkdir -p /tmp/home /tmp/xdg
+while [ $# -gt 1 ]; do
+  if ${BUILDAH} tag "localhost/engine:$1" "$2" 2>/dev/null; then echo "has $1"; fi
+  shift 2
+done
+`
+
+/** Brings the docker-archive that was unpacked at /images/import in; its digest is the argument. */
+const IMPORT_PROGRAM = `mkdir -p /tmp/home /tmp/xdg ${IMAGES_FOLDER}/tmp
+tar -cf ${IMAGES_FOLDER}/tmp/image.tar -C ${IMAGES_FOLDER}/import . && rm -rf ${IMAGES_FOLDER}/import/*
+id=$(TMPDIR=${IMAGES_FOLDER}/tmp ${BUILDAH} pull -q docker-archive:${IMAGES_FOLDER}/tmp/image.tar) && ${BUILDAH} tag "$id" "localhost/engine:$1"
+status=$?
+rm -rf ${IMAGES_FOLDER}/tmp
+exit $status
+`
+
+/** How an image of a digest is called in the store. */
+export function engineName(digest: string): string {
+  return `localhost/engine:${digest.replace('sha256:', '')}`
+}
+
+/**
+ * Images of the engine that Dockerfiles begin from, in a volume that all boxes of builds read: no build sees the engine, and none
+ * writes here. Brought in one at a time, each once.
+ */
+export class ImageStore {
+  readonly #boxes: Boxes
+  readonly #volume: BoxVolume
+  readonly #prefix: string
+  /** What stands in the volume, by name; unknown after a start. */
+  #names = new Map<string, string>()
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(boxes: Boxes, installation: string, sizeMb: number) {
+    this.#boxes = boxes
+    this.#prefix = `lockgate-${installation}-images`
+    this.#volume = { name: this.#prefix, sizeMb, keep: true }
+  }
+
+  /** The volume as a build sees it. */
+  get volume(): BoxVolume {
+    return { ...this.#volume, readOnly: true }
+  }
+
+  /** The volume was found new and empty. */
+  forget(): void {
+    this.#names = new Map()
+  }
+
+  /** Has the images in the volume under their names. `image` is that of the box. */
+  ensure(image: string, wanted: readonly NamedImage[]): Promise<void> {
+    const work = this.#last.catch(() => undefined).then(() => this.#ensure(image, wanted))
+    this.#last = work
+    return work
+  }
+
+  async #ensure(image: string, wanted: readonly NamedImage[]): Promise<void> {
+    let missing = await this.#name(image, wanted)
+    if (missing.length === 0) return
+    for (const digest of new Set(missing.map((one) => one.digest))) await this.#bring(image, digest)
+    missing = await this.#name(image, missing)
+    if (missing[0]) throw new RejectedError('image.import_failed', `${missing[0].name} could not be brought into the images of builds`)
+  }
+
+  /** Gives names to what is there; returns the rest. */
+  async #name(image: string, wanted: readonly NamedImage[]): Promise<NamedImage[]> {
+    const unknown = wanted.filter(({ name, digest }) => this.#names.get(name) !== digest)
+    if (unknown.length === 0) return []
+    const there = new Set<string>()
+    const program = ['sh', '-c', NAME_PROGRAM, 'name', ...unknown.flatMap(({ name, digest }) => [digest.replace('sha256:', ''), name])]
+    await this.#box(image, program, async (box) => {
+      await this.#boxes.run(box, { line: (text) => void there.add(text.replace('has ', 'sha256:')), signal: AbortSignal.timeout(IMPORT_MS) })
+    })
+    for (const { name, digest } of unknown) if (there.has(digest)) this.#names.set(name, digest)
+    return unknown.filter(({ digest }) => !there.has(digest))
+  }
+
+  async #bring(image: string, digest: string): Promise<void> {
+    const lines: string[] = []
+    await this.#box(image, ['sh', '-c', IMPORT_PROGRAM, 'import', digest.replace('sha256:', '')], async (box) => {
+      const folder = { uid: APP_USER, gid: APP_USER, uname: '', gname: '', pax: { uid: String(APP_USER), gid: String(APP_USER) } }
+      const empty = tarStream(async (tar) => void tar.entry({ name: 'import', type: 'directory', mode: 0o777, ...folder }))
+      await this.#boxes.put(box, IMAGES_FOLDER, empty)
+      await this.#boxes.put(box, `${IMAGES_FOLDER}/import`, await this.#boxes.saveImage(digest))
+      const { status } = await this.#boxes.run(box, { line: (text) => void lines.push(text), signal: AbortSignal.timeout(IMPORT_MS) })
+      if (status === 0) return
+      // A store that is full or damaged is begun anew the next time.
+      await this.#boxes.remove(box)
+      throw new RejectedError('image.import_failed', `An image could not be brought into the images of builds: ${lines.slice(-3).join(' ')}`)
+    })
+  }
+
+  async #box(image: string, command: readonly string[], work: (box: string) => Promise<void>): Promise<void> {
+    const name = `${this.#prefix}-${randomWord(6)}`
+    try {
+      const fresh = await this.#boxes.create({
+        name,
+        owner: name,
+        image,
+        command,
+        user: `${APP_USER}:${APP_USER}`,
+        env: IMAGE_BUILD_ENV,
+        limits: LIMITS,
+        network: 'none',
+        tmpfs: { '/tmp': 64, '/var/tmp': 16 },
+        volumes: { [IMAGES_FOLDER]: this.#volume },
+        nested: true,
+      })
+      if (fresh.length > 0) this.forget()
+      await work(name)
+    } finally {
+      await this.#boxes.removeAll(name)
+    }
+  }
+}

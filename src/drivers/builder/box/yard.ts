@@ -1,0 +1,48 @@
+import type { Boxes, BoxSpec } from '../../runtime/types.ts'
+import type { Bases } from '../bases/index.ts'
+import type { BuildRequest } from '../types.ts'
+import type { ImageStore } from './image-store.ts'
+
+/** What all builds of this server share. */
+export interface Yard {
+  readonly boxes: Boxes
+  readonly bases: Bases
+  readonly installation: string
+  readonly env: Readonly<Record<string, string>>
+  readonly caBundle: string | null
+  readonly freeDiskMb: number
+  /** Build nothing where the network of builds has no filter. */
+  readonly requireFilter: boolean
+  /** Registries that hold what Docker Hub holds, asked before it. */
+  readonly registryMirrors: readonly string[]
+  /** What Dockerfiles begin from. */
+  readonly images: ImageStore
+  /** Most an app may be, unpacked. */
+  readonly appMb: number
+}
+
+/** The volume in which builds of an app keep what makes the next one faster: never the same for trusted and other ones. */
+export function cacheOf(yard: Pick<Yard, 'installation'>, who: Pick<BuildRequest, 'appId' | 'trusted'>): string {
+  return `lockgate-${yard.installation}-cache-${who.trusted ? 't' : 'u'}-${who.appId}`
+}
+
+/** The volume of one build's files. */
+export function workspaceOf(yard: Pick<Yard, 'installation'>, buildId: string): string {
+  return `lockgate-${yard.installation}-work-${buildId}`
+}
+
+/** A cache is thrown away at 70 %, so that what is left of this is never less than half of a build's disk. */
+export function cacheMb(diskMb: number): number {
+  return diskMb * 2
+}
+
+/** The network of a build: whoever may not see what trusted builds leave is not let into private networks either. */
+export async function networkFor(yard: Yard, request: BuildRequest, note: (line: string) => void): Promise<BoxSpec['network']> {
+  const { manifest, trusted } = request
+  if (manifest.build?.network === 'none') return 'none'
+  if (trusted) return yard.requireFilter ? 'filtered' : 'open'
+  const { network } = await yard.boxes.gaps()
+  if (network === null) return 'filtered'
+  note('This change is not trusted, and what keeps builds out of private networks cannot be put in force here: its build has no network')
+  return 'none'
+}
