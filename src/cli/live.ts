@@ -50,9 +50,10 @@ export async function followBuild(terminal: Terminal, id: string): Promise<void>
     process.off('SIGINT', onInterrupt)
   }
   const build: BuildView = await terminal.client.call(endpoints.readBuild, { params: { id } })
-  for (const line of buildLines(build).slice(0, -1)) terminal.say(plainText(line))
+  const lines = buildLines(build).map((line) => plainText(line))
+  for (const line of build.deploymentId === null ? lines.slice(0, -1) : lines) terminal.say(line)
   if (build.deploymentId !== null) return followDeployment(terminal, build.deploymentId)
-  terminal.show(build, () => plainText(buildLines(build).at(-1) ?? ''))
+  terminal.show(build, () => lines.at(-1) ?? '')
   if (build.status !== 'succeeded') throw new CliError('', EXIT.failed)
 }
 
