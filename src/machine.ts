@@ -1,5 +1,6 @@
-import { access, constants } from 'node:fs/promises'
+import { access, constants, readdir, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { messageOf } from './lib/errors.ts'
 import { edgeConfig, type Settings } from './settings.ts'
 
@@ -77,4 +78,32 @@ function clock(): MachineCheck {
       ? 'has not jumped since the server started'
       : `has jumped by ${Math.round(driftMs / 1000)} s since the server started; let NTP keep it, tokens and records use it`,
   }
+}
+
+/** What the folders of the data directory take, in bytes. */
+interface FolderBytes {
+  readonly repositories: ReadonlyMap<string, number>
+  readonly logs: number
+  readonly database: number
+}
+
+/** How many bytes the folders of the data directory take. */
+export async function measureFolders(dataDirectory: string): Promise<FolderBytes> {
+  const git = join(dataDirectory, 'git')
+  const repositories = new Map<string, number>()
+  for (const name of await readdir(git).catch(() => [])) if (name.endsWith('.git')) repositories.set(name.slice(0, -4), await bytesOf(join(git, name)))
+  const own = (await readdir(dataDirectory)).filter((name) => name.startsWith('lockgate.db') || name === 'backups')
+  const database = await Promise.all(own.map((name) => bytesOf(join(dataDirectory, name))))
+  return { repositories, logs: await bytesOf(join(dataDirectory, 'logs')), database: database.reduce((sum, bytes) => sum + bytes, 0) }
+}
+
+/** Blocks of a file, or of all files below a folder; what goes away meanwhile counts nothing. */
+async function bytesOf(path: string): Promise<number> {
+  const is = await stat(path).catch(() => null)
+  if (is === null) return 0
+  if (!is.isDirectory()) return is.blocks * 512
+  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => [])
+  let bytes = 0
+  for (const entry of entries) if (entry.isFile()) bytes += ((await stat(join(entry.parentPath, entry.name)).catch(() => null))?.blocks ?? 0) * 512
+  return bytes
 }

@@ -11,11 +11,12 @@ import { liveDeployment } from './api/endpoints/deployments.ts'
 import { watch } from './api/endpoints/watch.ts'
 import { makeServer } from './api/server.ts'
 import { showBuild } from './api/show.ts'
-import { EVERYTHING } from './core/actor/actor.ts'
+import { EVERYTHING, PLATFORM } from './core/actor/actor.ts'
 import { hasLiveAdmin, makeSignInCode } from './core/actor/token.ts'
 import type { BuildNeeds } from './core/build/reconciler.ts'
 import type { Context } from './core/context.ts'
 import { isDeploymentFinished } from './core/deployment/deployment.ts'
+import { type CleanNeeds, cleanDisk } from './core/disk/clean.ts'
 import { LogBook } from './core/log/book.ts'
 import { LogCollector } from './core/log/collector.ts'
 import { startLoops } from './core/loops.ts'
@@ -40,7 +41,7 @@ import { makeFolder, writeAtomic } from './lib/files.ts'
 import { formatRange, overlaps, parseAddress, parseRange } from './lib/ipv4.ts'
 import { type Log, openLog } from './lib/log.ts'
 import { networks } from './lib/outside.ts'
-import { machineChecks } from './machine.ts'
+import { machineChecks, measureFolders } from './machine.ts'
 import { edgeConfig, readSettings, type Settings } from './settings.ts'
 import { openSqlite } from './store/sqlite.ts'
 import type { Store } from './store/types.ts'
@@ -87,11 +88,17 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
 
   const freeBytes = async (): Promise<number> =>
     Math.min(await freeOn(settings.dataDirectory), (await boxes?.freeBytes().catch(() => null)) ?? Number.POSITIVE_INFINITY)
+  const disk: CleanNeeds = {
+    folders: () => measureFolders(settings.dataDirectory),
+    appOfVolume: (name) => /-(a-[a-z0-9]{10})(-|$)/.exec(name)?.[1] ?? null,
+    removeVolume: async (name) => boxes?.removeVolume(name),
+  }
   const sight = startLoops(context, {
     builder,
     source: repositories,
     book,
     freeBytes,
+    makeRoom: async () => void (await cleanDisk(context, disk, PLATFORM)),
     parallelBuilds: settings.parallelBuilds,
     publish: publisher(settings.artifactsRegistry, runtime),
     listed: (all) => collector.observe(all),
@@ -107,6 +114,8 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
     book,
     urlOf,
     edgePort,
+    freeBytes,
+    disk,
     apiUrl: url,
     machineChecks: () => machineChecks(settings, freeBytes),
   }

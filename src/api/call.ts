@@ -1,6 +1,7 @@
 // What passes between the server and its handlers; both know these words, and neither the other.
 import type { Source } from '../core/build/source.ts'
 import type { Context } from '../core/context.ts'
+import type { CleanNeeds } from '../core/disk/clean.ts'
 import type { LogBook } from '../core/log/book.ts'
 import type { Sight } from '../core/loops.ts'
 import type { Passed } from './door.ts'
@@ -16,6 +17,9 @@ export interface Handling extends Context {
   readonly urlOf: (host: string, path: string) => string
   readonly edgePort: number
   readonly apiUrl: string
+  readonly freeBytes: () => Promise<number>
+  /** What the disk is asked and cleaned with. */
+  readonly disk: CleanNeeds
   /** Checks of the machine that only the composition root knows: ports, disk, data directory. */
   readonly machineChecks: () => Promise<readonly { readonly area: string; readonly name: string; readonly ok: boolean; readonly sentence: string }[]>
 }

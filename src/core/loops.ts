@@ -3,6 +3,7 @@ import { EVERYTHING } from './actor/actor.ts'
 import { forgetApp } from './app/forget.ts'
 import { type BuildNeeds, BuildReconciler } from './build/reconciler.ts'
 import type { Context } from './context.ts'
+import { keepHouse } from './disk/housekeeping.ts'
 import { EnvironmentReconciler } from './environment/reconciler.ts'
 import type { ObservedInstance } from './instance/instance.ts'
 import { Observer } from './instance/observer.ts'
@@ -44,6 +45,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
   const edge = new WorkQueue({ name: 'edge', work: () => routes.pass(), log: context.log, parallel: 1 })
   const pushes = new WorkQueue({ name: 'pushes', work: () => settlePushes(context, needs.source), log: context.log, parallel: 1 })
   const polling = new WorkQueue({ name: 'sources', work: () => pollSources(context, needs.source), log: context.log, parallel: 1 })
+  const house = new WorkQueue({ name: 'housekeeping', work: () => keepHouse(context, needs), log: context.log, parallel: 1 })
   const building = new WorkQueue({ name: 'builds', work: () => builds.pass(), log: context.log, parallel: 1 })
 
   async function wakeAll(): Promise<void> {
@@ -68,6 +70,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
   building.wake('builds')
   pushes.wake('pushes')
   polling.wake('sources')
+  house.wake('house')
   void wakeAll()
 
   return {
@@ -79,7 +82,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
       unsubscribe()
       prober.close()
       await Promise.all([observer.close(), builds.close()])
-      await Promise.all([environments.close(), edge.close(), building.close(), pushes.close(), polling.close()])
+      await Promise.all([environments.close(), edge.close(), building.close(), pushes.close(), polling.close(), house.close()])
     },
   }
 }

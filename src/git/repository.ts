@@ -11,6 +11,7 @@ import { makeFolder, readIfThere } from '../lib/files.ts'
 import { randomWord } from '../lib/ids.ts'
 import { run } from '../lib/run.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
+import { forgetRefs } from './forget-refs.ts'
 import { fetchRemote, listRemote, makeDeployKey, type Remote } from './remote.ts'
 import { openTree, readBlob, treeIdOf } from './tree.ts'
 import { keepUpload } from './upload.ts'
@@ -157,6 +158,10 @@ export class Repositories implements Source {
 
   makeKey(comment: string): Promise<{ privateKey: string; publicKey: string }> {
     return makeDeployKey(comment)
+  }
+
+  async keepOnly(app: AppName, commits: ReadonlySet<string>): Promise<void> {
+    await forgetRefs(await this.ensure(app), commits)
   }
 
   /** Points a ref at a commit; null removes it. */

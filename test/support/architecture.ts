@@ -82,9 +82,9 @@ const WORDS: readonly { readonly rule: string; readonly word: RegExp; readonly o
     only: /^src\/(core\/(environment\/|one-off\/advance\.ts)|drivers\/)/,
   },
   {
-    rule: 'only retention, and what takes a removed app away, remove images',
+    rule: 'only retention, what takes a removed app away, and what cleans the disk, remove images',
     word: /\bruntime\s*\.\s*removeImage\(/,
-    only: /^src\/(core\/(environment\/tidy|app\/forget)\.ts|drivers\/)/,
+    only: /^src\/(core\/(environment\/tidy|app\/forget|disk\/clean)\.ts|drivers\/)/,
   },
   { rule: 'only core/route/reconciler.ts tells the edge what to serve', word: /\bedge\s*\.\s*serve\(/, only: /^src\/(core\/route\/reconciler\.ts|drivers\/)/ },
   {

@@ -237,6 +237,14 @@ export const Event = z.object({
   hash: z.string(),
 })
 
+export const DiskItem = z.object({
+  kind: z.enum(['artifact', 'leftover', 'base', 'cache', 'repository', 'logs', 'database']),
+  name: z.string(),
+  bytes: z.int(),
+  mayGo: z.string().nullable().describe('Why nobody misses it; null: it stays'),
+})
+export const Disk = z.object({ items: z.array(DiskItem), freeBytes: z.int(), leastFreeBytes: z.int().describe('Nothing is built below it') })
+
 export const Check = z.object({ area: z.string(), name: z.string(), ok: z.boolean(), sentence: z.string() })
 
 /** RFC 9457. */

@@ -111,6 +111,20 @@ export const running = {
     response: resource.Event,
     stream: true,
   }),
+  disk: endpoint({
+    method: 'GET',
+    path: '/v1/disk',
+    summary: 'What takes disk, the largest first, and what of it may go',
+    permission: 'installation.inspect',
+    response: resource.Disk,
+  }),
+  cleanDisk: endpoint({
+    method: 'POST',
+    path: '/v1/disk/clean',
+    summary: 'Remove what may go',
+    permission: 'installation.clean',
+    response: z.object({ removed: z.array(resource.DiskItem), freeBytes: z.int() }),
+  }),
   doctor: endpoint({
     method: 'GET',
     path: '/v1/doctor',

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { z } from 'zod'
 import { endpoints } from '../../api/contract/endpoints.ts'
-import type { Check, Event } from '../../api/contract/resources.ts'
+import type { Check, Disk, Event } from '../../api/contract/resources.ts'
 import { CliError, EXIT } from '../exit.ts'
 import type { Run } from '../output.ts'
 import { appNamed, placeNamed } from '../place.ts'
@@ -90,6 +90,18 @@ export function lists(program: Command, run: Run): void {
       }),
     )
   program
+    .command('disk')
+    .description('what takes disk, and what of it may go')
+    .option('--clean', 'remove what may go')
+    .action(
+      run(async (terminal, _arguments, options: { clean?: boolean }) => {
+        if (!options.clean) return terminal.show(await terminal.client.call(endpoints.disk, {}), diskText)
+        terminal.show(await terminal.client.call(endpoints.cleanDisk, {}), ({ removed, freeBytes }) =>
+          [...removed.map((item) => `removed ${megabytes(item.bytes).padStart(8)}  ${safe(item.name)}`), `${megabytes(freeBytes)} free`].join('\n'),
+        )
+      }),
+    )
+  program
     .command('doctor')
     .description('check engine, edge, networks, disk, ports, clock, data and invariants')
     .action(
@@ -99,6 +111,23 @@ export function lists(program: Command, run: Run): void {
         if (checks.some((check) => !check.ok)) throw new CliError('', EXIT.failed)
       }),
     )
+}
+
+function diskText({ items, freeBytes, leastFreeBytes }: z.output<typeof Disk>): string {
+  const rows = items
+    .filter((item) => item.bytes > 0)
+    .map((item) => [megabytes(item.bytes), item.kind, safe(item.name), item.mayGo === null ? '' : paint('yellow', `may go: ${safe(item.mayGo)}`)])
+  const may = items.filter((item) => item.mayGo !== null).reduce((sum, item) => sum + item.bytes, 0)
+  const foot = [
+    `${megabytes(freeBytes)} free; nothing is built below ${megabytes(leastFreeBytes)}.`,
+    ...(may === 0 ? [] : [`${megabytes(may)} may go: "lockgate disk --clean" removes it.`]),
+  ]
+  return `${table(['size', 'what', 'name', ''], rows)}\n\n${foot.join('\n')}`
+}
+
+function megabytes(bytes: number): string {
+  const mb = bytes / 1024 / 1024
+  return mb >= 1024 ? `${(mb / 1024).toFixed(1)} GB` : `${mb < 10 ? mb.toFixed(1) : Math.round(mb)} MB`
 }
 
 function eventRow(event: z.output<typeof Event>, now: number): string[] {

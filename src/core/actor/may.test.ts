@@ -22,8 +22,8 @@ const NEW: Readonly<Record<Role, { readonly anywhere: readonly Permission[]; rea
     inProduction: ['domain.write', 'source.manage', 'environment.operate', 'config.write', 'source.push'],
   },
   admin: {
-    anywhere: ['app.remove', 'token.manage', 'project.manage', 'registry.manage'],
-    inProduction: ['app.remove', 'token.manage', 'project.manage', 'registry.manage'],
+    anywhere: ['app.remove', 'token.manage', 'project.manage', 'registry.manage', 'installation.clean'],
+    inProduction: ['app.remove', 'token.manage', 'project.manage', 'registry.manage', 'installation.clean'],
   },
 }
 

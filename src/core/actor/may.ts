@@ -19,7 +19,8 @@ export const PERMISSIONS = {
   'app.remove': 'remove an app with all its environments',
   'token.manage': 'create, list and revoke tokens',
   'project.manage': 'create projects',
-  'installation.inspect': 'ask doctor about the machine',
+  'installation.inspect': 'ask doctor about the machine, and what takes its disk',
+  'installation.clean': 'remove what nobody needs from the disk',
 } as const
 export type Permission = keyof typeof PERMISSIONS
 
@@ -40,13 +41,14 @@ const LEAST_ROLE = {
   'token.manage': 'admin',
   'project.manage': 'admin',
   'installation.inspect': 'viewer',
+  'installation.clean': 'admin',
 } as const satisfies Record<Permission, Role>
 
 /** What moves production needs this role at least. */
 const PRODUCTION_ROLE: Partial<Record<Permission, Role>> = { 'environment.operate': 'releaser', 'config.write': 'releaser', 'source.push': 'releaser' }
 
 /** What concerns all projects at once: not for a token of one. */
-const WHOLE_INSTALLATION: readonly Permission[] = ['project.manage', 'registry.manage']
+const WHOLE_INSTALLATION: readonly Permission[] = ['project.manage', 'registry.manage', 'installation.clean']
 
 /** Whether the actor may; with an environment also whether there. Deny by default. */
 export function may(actor: Actor, permission: Permission, environment?: Pick<Environment, 'name'>): boolean {

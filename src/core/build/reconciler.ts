@@ -11,12 +11,14 @@ import { BuildWork, type WorkNeeds } from './work.ts'
 export interface BuildNeeds extends WorkNeeds {
   /** Bytes free where builds and images need them. */
   readonly freeBytes: () => Promise<number>
+  /** Removes what may go: tried before a build is refused for want of room. */
+  readonly makeRoom: () => Promise<void>
   /** How many builds run at a time. */
   readonly parallelBuilds: number
 }
 
 /** Below this much free disk no build starts. */
-const LEAST_FREE_BYTES = 1024 ** 3
+export const LEAST_FREE_BYTES = 1024 ** 3
 const MB = 1024 ** 2
 /** When a build of an app began last is asked of so many builds. */
 const LOOKED_BACK = 200
@@ -77,6 +79,7 @@ export class BuildReconciler {
 
   async #begin(build: Build): Promise<void> {
     const begun = await this.#move(build, { status: 'running', cause: 'requested', message: '', startedAt: this.#context.clock.now() })
+    if ((await this.#needs.freeBytes()) < LEAST_FREE_BYTES) await this.#needs.makeRoom()
     const free = await this.#needs.freeBytes()
     if (free < LEAST_FREE_BYTES) {
       await this.#move(begun, {

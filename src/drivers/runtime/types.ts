@@ -47,6 +47,20 @@ export interface ImageFacts {
   readonly createdAt: number
 }
 
+/** Something of ours that takes disk: an image of this installation, a base of Lockgate's, a kept volume of builds. */
+export interface Stored {
+  readonly kind: 'image' | 'base' | 'cache'
+  /** A tag, or a volume's name. */
+  readonly name: string
+  /** A config digest, or a volume's name. */
+  readonly id: string
+  /** What nothing else shares with it. */
+  readonly bytes: number
+  /** A container needs it. */
+  readonly isUsed: boolean
+  readonly createdAt: number
+}
+
 export interface LogLine {
   readonly stream: 'stdout' | 'stderr'
   readonly text: string
@@ -78,7 +92,9 @@ export interface Runtime {
   resolveImage(reference: string): Promise<ImageFacts>
   /** Pushes an image to a registry under NAME:TAG; gives NAME@sha256:…. Throws RejectedError `image.push_failed`. */
   shareImage(digest: string, reference: string): Promise<string>
-  /** Removes an image by config digest if nothing uses it; true when it is gone. */
+  /** What of ours takes disk there. */
+  stored(): Promise<Stored[]>
+  /** Removes an image by config digest, or a base by its tag, if nothing uses it; true when it is gone. */
   removeImage(digest: string): Promise<boolean>
   /** Lines since a wall time; ends with the instance when it has exited, or with the signal. */
   logs(name: string, options: { readonly sinceMs: number; readonly follow: boolean; readonly signal: AbortSignal }): AsyncIterable<LogLine>

@@ -146,6 +146,8 @@ export async function followProgress(
  * that somebody else brought into the engine stays.
  */
 export async function removeImage(client: EngineClient, installation: string, digest: string): Promise<boolean> {
+  // A base goes by its name, and only when no image stands on it.
+  if (digest.startsWith('lockgate/')) return removeName(client, digest)
   const image = await findImage(client, digest)
   if (!image) return true
   const pulled = `${pulledTag(installation, image.Id).repo}:${pulledTag(installation, image.Id).tag}`

@@ -91,6 +91,7 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
       const digest = /^sha256:[0-9a-f]{64}$/.test(reference) ? reference : digestOf(reference)
       return { digest, ports: [], sizeBytes: sizeOf(digest), createdAt: 0 }
     },
+    stored: async () => [],
     shareImage: async (digest, reference) => {
       await answer()
       return `${reference.replace(/:[^:/]+$/, '')}@${digest}`

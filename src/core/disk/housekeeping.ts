@@ -1,0 +1,44 @@
+// What grows with every build and is of no use after a while: logs of old builds, refs of old pushes.
+import { messageOf } from '../../lib/errors.ts'
+import type { PassResult } from '../../lib/work-queue.ts'
+import { EVERYTHING } from '../actor/actor.ts'
+import type { App } from '../app/app.ts'
+import { isBuildFinished } from '../build/build.ts'
+import type { Source } from '../build/source.ts'
+import type { Context } from '../context.ts'
+import type { LogBook } from '../log/book.ts'
+
+/** Builds of an app whose logs and commits stay, beside those whose artifacts do. */
+const KEPT_BUILDS = 50
+const EVERY_MS = 60 * 60_000
+
+export interface HousekeepingNeeds {
+  readonly source: Pick<Source, 'keepOnly'>
+  readonly book: Pick<LogBook, 'remove'>
+}
+
+/** Tidies every app; a failure at one keeps nothing of the others. */
+export async function keepHouse(context: Pick<Context, 'store' | 'log'>, needs: HousekeepingNeeds): Promise<PassResult> {
+  for (const app of await context.store.read.apps.list(EVERYTHING, { where: { goneAt: null, removedAt: null } })) {
+    try {
+      await tidyApp(context, needs, app)
+    } catch (error) {
+      context.log.warn('an app could not be tidied', { app: app.name, error: messageOf(error) })
+    }
+  }
+  return { afterMs: EVERY_MS }
+}
+
+async function tidyApp(context: Pick<Context, 'store'>, needs: HousekeepingNeeds, app: App): Promise<void> {
+  const { read } = context.store
+  const where = { appId: app.id }
+  const builds = await read.builds.list(EVERYTHING, { where, orderBy: 'createdAt', descending: true })
+  const artifacts = await read.artifacts.list(EVERYTHING, { where: { ...where, removedAt: null } })
+  const keptIds = new Set(artifacts.map((artifact) => artifact.buildId))
+  const old = builds.filter((build, at) => at >= KEPT_BUILDS && isBuildFinished(build) && !keptIds.has(build.id))
+  for (const build of old) await needs.book.remove(`build/${build.id}`)
+  const kept = builds.filter((build) => !old.includes(build))
+  // A commit that is on its way in has no build yet, and is too young to be looked at.
+  const commits = new Set([...kept.map((build) => build.commitId), ...artifacts.flatMap((artifact) => (artifact.commitId === null ? [] : [artifact.commitId]))])
+  await needs.source.keepOnly(app.name, commits)
+}

@@ -1,0 +1,49 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Stored } from '../types.ts'
+import type { Place } from './containers.ts'
+
+const DF_MS = 2 * 60_000
+const Usage = z.object({
+  Images: z
+    .array(
+      z.object({
+        Id: z.string(),
+        RepoTags: z.array(z.string()).nullish(),
+        Size: z.number(),
+        SharedSize: z.number().default(0),
+        Containers: z.number().default(0),
+        Created: z.number(),
+      }),
+    )
+    .nullish(),
+})
+
+/** What of ours lies in the engine and in volume files: images of this installation, bases, kept volumes of builds. */
+export async function storedThings(place: Place): Promise<Stored[]> {
+  const { Images } = await place.client.json(Usage, { path: '/system/df', timeoutMs: DF_MS })
+  const own = `lockgate-${place.installation}/`
+  const images = (Images ?? []).flatMap((image): Stored[] => {
+    const tags = image.RepoTags ?? []
+    const tag = tags.find((one) => one.startsWith(own)) ?? tags.find((one) => one.startsWith('lockgate/'))
+    if (tag === undefined) return []
+    const kind = tag.startsWith(own) ? 'image' : 'base'
+    return [{ kind, name: tag, id: image.Id, bytes: Math.max(0, image.Size - image.SharedSize), isUsed: image.Containers > 0, createdAt: image.Created * 1000 }]
+  })
+  return [...images, ...(await keptVolumes(place))]
+}
+
+/** Sparse files: what they take is their blocks, not their length. */
+async function keptVolumes({ volumes }: Place): Promise<Stored[]> {
+  if (volumes.directory === null) return []
+  const folder = join(volumes.directory, 'kept')
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.ext4'))
+  return Promise.all(
+    names.map(async (file) => {
+      const { blocks, mtimeMs } = await stat(join(folder, file))
+      const name = file.replace(/\.ext4$/, '')
+      return { kind: 'cache' as const, name, id: name, bytes: blocks * 512, isUsed: false, createdAt: Math.round(mtimeMs) }
+    }),
+  )
+}
