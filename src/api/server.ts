@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Actor } from '../core/actor/actor.ts'
 import { PERMISSIONS } from '../core/actor/may.ts'
+import { pause } from '../lib/clock.ts'
 import { InvalidError, PlatformError, UnavailableError } from '../lib/errors.ts'
 import { randomWord } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
@@ -19,6 +20,7 @@ import { type LiveMessage, sendLive } from './live.ts'
 export type Extra = (server: FastifyInstance) => Promise<void>
 
 const SIGN_IN_TRIES_PER_MINUTE = 10
+const FIRST_LOOK_MS = 250
 
 /** Makes the API; it does not listen yet. Throws when a route names no permission: the server must not start then. */
 export async function makeServer(handling: Handling, extras: readonly Extra[]): Promise<FastifyInstance> {
@@ -128,7 +130,9 @@ async function handle(asked: Asked, routing: Routing): Promise<unknown> {
   const { endpoint, handling, name } = routing
   const passed = await passDoor(handling, endpoint, asked)
   const stop = new AbortController()
-  routing.stopping.addEventListener('abort', () => stop.abort(), { once: true })
+  const leave = (): void => stop.abort()
+  routing.stopping.addEventListener('abort', leave, { once: true })
+  reply.raw.once('close', () => routing.stopping.removeEventListener('abort', leave))
   const call: Call = {
     ...passed,
     params: request.params as Record<string, string>,
@@ -139,14 +143,16 @@ async function handle(asked: Asked, routing: Routing): Promise<unknown> {
   }
   const answer = handlers[name](handling, call)
   if (!endpoint.stream) return answer
-  // The first look happens before the answer begins, so that "not found" is still a status and not a broken stream.
+  // The first look happens before the answer begins, so that "not found" is still a status and not a broken stream. But a
+  // stream that has nothing to say yet begins too: a reader must see that it is heard.
   const messages = (answer as AsyncIterable<LiveMessage>)[Symbol.asyncIterator]()
-  const first = await messages.next()
+  const first = messages.next()
+  await Promise.race([first, pause(FIRST_LOOK_MS)])
   return sendLive(reply, prepend(first, messages), stop)
 }
 
-async function* prepend(first: IteratorResult<LiveMessage>, rest: AsyncIterator<LiveMessage>): AsyncGenerator<LiveMessage> {
-  for (let next = first; !next.done; next = await rest.next()) yield next.value
+async function* prepend(first: Promise<IteratorResult<LiveMessage>>, rest: AsyncIterator<LiveMessage>): AsyncGenerator<LiveMessage> {
+  for (let next = await first; !next.done; next = await rest.next()) yield next.value
 }
 
 function lastEventIdOf(request: FastifyRequest): number | null {

@@ -1,300 +1,493 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Endpoint } from '../../src/api/contract/endpoint.ts'
-import { endpoints } from '../../src/api/contract/endpoints.ts'
-import { mustBeAllowed } from '../../src/core/actor/may.ts'
-import { RESERVED_NAMES } from '../../src/core/app/app.ts'
-import { freePort } from '../support/haproxy.ts'
+import { type EndpointName, endpoints } from '../../src/api/contract/endpoints.ts'
+import { assertGuarded } from '../../src/api/server.ts'
+import type { Role } from '../../src/core/actor/actor.ts'
+import { may } from '../../src/core/actor/may.ts'
+import { testImage } from '../support/images.ts'
 import { anInstallation, type Installation } from '../support/installation.ts'
 import { aPerson, type Person, well } from '../support/person.ts'
+import { until } from '../support/until.ts'
 
 let lockgate: Installation
 let ada: Person
-/** The secrets of tokens, by what they are. */
+/** A secret of each kind of asker. */
 const tokens: Record<string, string> = {}
-/** Ids of one thing of each kind, by the word in its path. */
 const ids: Record<string, string> = {}
 
-const here = { params: { app: 'shop', environment: 'production' } as never }
-
-async function newToken(name: string, body: object): Promise<{ readonly id: string; readonly secret: string }> {
-  const { secret, token } = await lockgate.call(endpoints.createToken, { body: { name, ...body } as never })
-  tokens[name] = secret
-  return { id: token.id, secret }
-}
-
 beforeAll(async () => {
-  lockgate = await anInstallation({
-    range: '127.79.0.0/16',
-    settings: { runtime: { driver: 'fake' }, edge: { driver: 'fake', config: { httpPort: await freePort() } }, builder: { driver: 'fake' } },
-  })
-  tokens['admin'] = lockgate.token
-  await lockgate.create('shop')
-  ids['deployments'] = (await lockgate.deploy('shop', { verb: 'deploy', image: 'fake:good' })).deployment.id
-  ids['one-offs'] = (await lockgate.call(endpoints.runOneOff, { ...here, body: { command: ['echo', 'hello'] } })).id
+  lockgate = await anInstallation({ range: '10.217.0.0/16' })
   ada = await aPerson(lockgate.apiUrl, lockgate.token)
-  const folder = await ada.repository('code', { files: { 'index.html': '<h1>hello</h1>' } })
-  await well(ada.lockgate(['create', 'code'], { cwd: folder }))
+  const folder = await ada.repository('shop', { example: 'static-hello' })
+  await well(ada.lockgate(['create', 'shop'], { cwd: folder }))
   await well(ada.git(folder, 'push', 'lockgate', 'main'))
-  ids['builds'] = (await lockgate.call(endpoints.listBuilds, { params: { app: 'code', environment: 'production' } as never }))[0]?.id ?? ''
+  await well(ada.lockgate(['run', 'shop', '--', 'node', '--version']))
   await lockgate.call(endpoints.createProject, { body: { name: 'other' as never } })
-  await newToken('viewer', { role: 'viewer' })
-  await newToken('developer', { role: 'developer' })
-  await newToken('foreign', { role: 'admin', project: 'other' })
-  const revoked = await newToken('revoked', { role: 'admin' })
-  ids['tokens'] = revoked.id
-  await lockgate.call(endpoints.revokeToken, { params: { id: revoked.id } })
+  for (const role of ['viewer', 'developer', 'releaser'] as const)
+    tokens[role] = (await lockgate.call(endpoints.createToken, { body: { name: role, role } })).secret
+  tokens['foreign'] = (await lockgate.call(endpoints.createToken, { body: { name: 'foreign', role: 'admin', project: 'other' } })).secret
+  const expired = await lockgate.call(endpoints.createToken, { body: { name: 'expired', role: 'admin', days: 1 } })
+  const revoked = await lockgate.call(endpoints.createToken, { body: { name: 'revoked', role: 'admin' } })
+  await lockgate.call(endpoints.revokeToken, { params: { id: revoked.token.id } })
+  const database = new DatabaseSync(join(lockgate.directory, 'data', 'lockgate.db'))
+  database.prepare('update token set expires_at = 1 where id = ?').run(expired.token.id)
+  const first = (table: string) => String(database.prepare(`select id from ${table} limit 1`).get()?.['id'])
+  for (const table of ['deployment', 'build', 'one_off', "token where name = 'admin'"]) ids[table.split(' ')[0] ?? ''] = first(table)
+  database.close()
+  Object.assign(tokens, { expired: expired.secret, revoked: revoked.secret, wrong: 'lgt_thisTokenWasNeverMade0000' })
 })
 afterAll(async () => {
   await ada?.leave()
   await lockgate?.stop()
 })
 
-interface Asking {
-  readonly token?: string | undefined
-  readonly body?: unknown
-  readonly headers?: Readonly<Record<string, string>>
-}
+type Problem = { readonly status: number; readonly code: string; readonly detail: string; readonly type: string; readonly title: string }
 
-interface Answered {
+interface Asked {
   readonly status: number
-  readonly headers: Headers
-  readonly body: { readonly code: string; readonly detail: string } & Readonly<Record<string, unknown>>
+  readonly type: string
+  readonly problem: Problem | null
 }
 
-/** Asks without our client, as anybody may. */
-async function ask(method: string, path: string, asking: Asking = {}): Promise<Answered> {
-  const answer = await fetch(lockgate.apiUrl + path, {
-    method,
-    headers: {
-      ...(asking.token === undefined ? {} : { authorization: `Bearer ${asking.token}` }),
-      ...(asking.body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...asking.headers,
-    },
-    ...(asking.body === undefined ? {} : { body: typeof asking.body === 'string' ? asking.body : JSON.stringify(asking.body) }),
+/** Asks a route as somebody; the body of a stream is not waited for. */
+async function asking(endpoint: Endpoint, token: string | null, input: { readonly path?: string; readonly body?: unknown } = {}): Promise<Asked> {
+  const stop = new AbortController()
+  const response = await fetch(`${lockgate.apiUrl}${input.path ?? endpoint.path}`, {
+    method: endpoint.method,
+    signal: stop.signal,
+    headers: { ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...(input.body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
   })
-  return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Answered['body'] }
+  const type = response.headers.get('content-type') ?? ''
+  const problem = type.startsWith('application/problem+json') ? ((await response.json()) as Problem) : null
+  stop.abort()
+  return { status: response.status, type, problem }
 }
 
-const TITLES: Readonly<Record<number, string>> = {
-  401: 'Not signed in',
-  403: 'Not allowed',
-  404: 'Not found',
-  409: 'Conflict',
-  422: 'Invalid input',
-  503: 'Not available now',
+/** The path of a route with things that are there. */
+function pathOf(endpoint: Endpoint): string {
+  const table = { deployments: 'deployment', builds: 'build', 'one-offs': 'one_off', tokens: 'token' }[endpoint.path.split('/')[2] ?? ''] ?? ''
+  return endpoint.path
+    .replace(':app', 'shop')
+    .replace(':environment', 'production')
+    .replace(':id', ids[table] ?? '')
 }
 
-/** An answer is a problem document (RFC 9457). */
-function expectProblem(answer: Answered, status: number, code: string): void {
-  expect({ status: answer.status, body: answer.body }).toMatchObject({
-    status,
-    body: { type: `urn:lockgate:error:${code}`, title: TITLES[status], status, code, detail: expect.stringMatching(/\S/) },
-  })
-  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/)
-  expect(answer.headers.get('x-request-id')).toMatch(/\S/)
-}
-
-/** A body each route takes. */
-const BODIES: Readonly<Record<string, unknown>> = {
-  createToken: { name: 'x', role: 'viewer' },
-  createProject: { name: 'x' },
-  createApp: { name: 'x' },
-  addEnvironment: { name: 'x', branch: 'x' },
-  addDomain: { host: 'x.example.net' },
-  openDeployment: { verb: 'restart' },
-  changeConfig: { set: { A: 'b' } },
+/** Bodies that pass the schema and change nothing: what they name is refused or already so. */
+const BODIES: Partial<Record<EndpointName, unknown>> = {
+  signIn: { code: 'none-such-code' },
+  createToken: { name: 'x', role: 'viewer', days: 0 },
+  createProject: { name: 'other' },
+  createApp: { name: 'shop' },
+  addEnvironment: { name: 'production', branch: 'main' },
+  addDomain: { host: 'shop.localhost' },
+  openDeployment: { verb: 'restart', plan: true },
+  changeConfig: { unset: ['NOT_THERE'] },
   runOneOff: { command: ['true'] },
+  changeApp: {},
+  changeEnvironment: {},
+  promote: { from: 'production' },
+  setSource: { url: 'https://203.0.113.1/x.git' },
+  setRegistry: { host: 'registry.example.net', username: 'ada', password: '' },
 }
+const ALL = Object.entries(endpoints) as [EndpointName, Endpoint][]
+const GUARDED = ALL.filter(([, endpoint]) => endpoint.permission !== 'public')
+const given = (name: EndpointName, endpoint: Endpoint) => ({
+  path: pathOf(endpoint) + (name === 'removeDomain' ? '?host=shop.localhost' : ''),
+  ...(BODIES[name] === undefined ? {} : { body: BODIES[name] }),
+})
 
-type Names = Readonly<Record<'app' | 'environment' | 'id', string>>
-
-/** The path of a route, with names of real things unless told otherwise. */
-function pathOf(name: string, endpoint: Endpoint, names?: Names): string {
-  const kind = endpoint.path.split('/')[2] ?? ''
-  const real: Names = { app: 'shop', environment: 'production', id: ids[kind] ?? '' }
-  const path = endpoint.path.replace(/:(app|environment|id)/g, (_, what: keyof Names) => (names ?? real)[what])
-  return name === 'removeDomain' ? `${path}?host=x.example.net` : path
-}
-
-const routes = Object.entries(endpoints as Readonly<Record<string, Endpoint>>)
-const guarded = routes.flatMap(([name, endpoint]) =>
-  endpoint.permission === 'public' ? [] : [{ name, endpoint, permission: endpoint.permission, method: endpoint.method }],
-)
-
-function refusedTo(role: 'viewer' | 'developer', permission: (typeof guarded)[number]['permission'], environment?: string): boolean {
-  try {
-    mustBeAllowed({ kind: 'token', name: role, role, projectId: null }, permission, environment === undefined ? undefined : { name: environment as never })
-    return false
-  } catch {
-    return true
-  }
-}
-
-describe('the door', () => {
-  test.each(guarded)('$name refuses strangers before it reads anything', async ({ name, endpoint, method }) => {
-    const path = pathOf(name, endpoint)
-
-    expectProblem(await ask(method, path), 401, 'actor.no_token')
-    expectProblem(await ask(method, path, { headers: { authorization: 'Basic eA==' } }), 401, 'actor.no_token')
-    expectProblem(await ask(method, path, { token: 'lgt_wrong' }), 401, 'actor.unknown_token')
-    expectProblem(await ask(method, path, { token: tokens['revoked'] }), 401, 'actor.token_revoked')
+describe('every route', () => {
+  test.each(GUARDED)('%s: wants a token that is good', async (name, endpoint) => {
+    for (const [token, code] of [
+      [null, 'actor.no_token'],
+      [tokens['wrong'] ?? '', 'actor.unknown_token'],
+      [tokens['expired'] ?? '', 'actor.token_expired'],
+      [tokens['revoked'] ?? '', 'actor.token_revoked'],
+    ] as const) {
+      const { status, problem } = await asking(endpoint, token, given(name, endpoint))
+      expect({ status, code: problem?.code }).toEqual({ status: 401, code })
+      expect(problem).toMatchObject({ type: `urn:lockgate:error:${code}`, title: 'Not signed in', detail: expect.stringMatching(/lockgate login/) })
+    }
+    // Also before it looks at what was sent.
+    expect((await asking(endpoint, null, { ...given(name, endpoint), ...(endpoint.body ? { body: { nonsense: true } } : {}) })).status).toBe(401)
   })
 
-  test.each(guarded.filter(({ permission }) => refusedTo('viewer', permission)))('$name is not for a viewer', async ({ name, endpoint, method }) => {
-    const answer = await ask(method, pathOf(name, endpoint), { token: tokens['viewer'], body: BODIES[name] })
-
-    expectProblem(answer, 403, 'actor.may_not')
-    expect(answer.body.detail).toContain('viewer (viewer) may not ')
+  test.each(GUARDED)('%s: a role that may not is told so', async (name, endpoint) => {
+    for (const role of ['viewer', 'developer', 'releaser'] satisfies Role[]) {
+      const permission = endpoint.permission as Exclude<Endpoint['permission'], 'public'>
+      // What a path does not name its environment of is looked up: all of it is production's here.
+      const isOperation = permission === 'environment.operate' || endpoint.path.includes(':environment')
+      const allowed = may({ kind: 'token', name: role, role, projectId: null }, permission, isOperation ? { name: 'production' as never } : undefined)
+      if (allowed && endpoint.method !== 'GET') continue
+      const { status, problem } = await asking(endpoint, tokens[role] ?? '', given(name, endpoint))
+      // The code of the app is pushed: that is what this route says.
+      if (allowed) expect(name === 'readSource' ? problem?.code : status, `${role}: ${problem?.detail}`).toBe(name === 'readSource' ? 'source.none' : 200)
+      else expect({ role, status, code: problem?.code }).toEqual({ role, status: 403, code: 'actor.may_not' })
+    }
   })
 
-  test.each(
-    guarded.filter(({ permission }) => refusedTo('developer', permission, 'production') && ['environment.operate', 'config.write'].includes(permission)),
-  )('$name is not for a developer in production', async ({ name, endpoint, method }) => {
-    const answer = await ask(method, pathOf(name, endpoint), { token: tokens['developer'], body: BODIES[name] })
+  // Registries are of the whole installation.
+  test.each(GUARDED.filter(([name, endpoint]) => endpoint.path.includes('/:') && name !== 'removeRegistry'))(
+    '%s: what belongs to another project is not there',
+    async (name, endpoint) => {
+      const { status, problem } = await asking(endpoint, tokens['foreign'] ?? '', given(name, endpoint))
 
-    expectProblem(answer, 403, 'actor.may_not')
-    expect(answer.body.detail).toContain(' in production.')
+      expect(status).toBe(404)
+      expect(problem?.code).toMatch(/^(app|deployment|build|one_off|token)\.not_found$/)
+    },
+  )
+
+  test.each(GUARDED.filter(([, endpoint]) => endpoint.path.includes(':id')))('%s: an id that is not there is 404', async (_name, endpoint) => {
+    const { status, problem } = await asking(endpoint, lockgate.token, { path: endpoint.path.replace(':id', 'x-nothing') })
+
+    expect(status).toBe(404)
+    expect(problem?.type).toMatch(/not_found$/)
   })
 
-  test.each(guarded.filter(({ endpoint }) => endpoint.params))('$name: what belongs to another project is not there', async ({ name, endpoint, method }) => {
-    const asking = { token: tokens['foreign'], body: BODIES[name] }
-    const real = pathOf(name, endpoint)
-    const missing = { app: 'no-such', environment: 'production', id: 'x-no-such' }
+  test('lists show a project only its own', async () => {
+    const all = async (endpoint: Endpoint, path: string) =>
+      JSON.stringify(await (await fetch(`${lockgate.apiUrl}${path}`, { headers: { authorization: `Bearer ${tokens['foreign']}` } })).json()) + endpoint.summary
 
-    const foreign = await ask(method, real, asking)
-    const nowhere = await ask(method, pathOf(name, endpoint, missing), asking)
-
-    expectProblem(foreign, 404, foreign.body.code)
-    const neutral = JSON.stringify(foreign.body).replaceAll(/\b(shop|[a-z]-[a-z0-9]{6,})\b/g, '*')
-    expect(neutral).toBe(
-      JSON.stringify(nowhere.body)
-        .replaceAll(/\b(no-such|x-no-such)\b/g, '*')
-        .replaceAll('x-*', '*'),
-    )
+    expect(await all(endpoints.listApps, '/v1/apps')).not.toContain('shop')
+    expect(await all(endpoints.listEvents, '/v1/events?limit=1000')).not.toContain('shop')
+    expect(await all(endpoints.listTokens, '/v1/tokens')).not.toContain('viewer"')
+    expect(await all(endpoints.listEvents, '/v1/events?limit=1000&app=shop')).toContain('[]')
   })
 
-  test('a token of one project sees and makes nothing of another', async () => {
-    const token = tokens['foreign']
-    const list = async (path: string) => (await ask('GET', path, { token })).body as unknown as readonly { readonly app?: string; readonly name?: string }[]
+  test('a project admin cannot leave the project, nor anybody give more than they are', async () => {
+    const foreign = await aPerson(lockgate.apiUrl, tokens['foreign'] ?? '')
+    try {
+      expect((await foreign.lockgate(['create', 'shop'])).stderr).toContain('[app.name_taken]')
+      expect((await foreign.lockgate(['create', 'mine', '--project', 'default'])).stderr).toContain('[project.not_found]')
+      expect((await foreign.lockgate(['token', 'create', 'more', '--project', 'default'])).stderr).toContain('[project.not_found]')
+      await well(foreign.lockgate(['create', 'mine']))
+      expect((await foreign.lockgate(['domain', 'add', 'mine', 'shop.localhost'])).stderr).toContain('[domain.taken]')
+      expect((await foreign.lockgate(['apps'])).stdout).toMatch(/mine +production/)
+    } finally {
+      await foreign.leave()
+    }
+    const { status, problem } = await asking(endpoints.createToken, lockgate.token, { path: '/v1/tokens', body: { name: 'x', role: 'viewer', days: 0 } })
+    expect({ status, code: problem?.code }).toEqual({ status: 422, code: 'token.invalid_days' })
+  })
 
-    expect(await list('/v1/apps')).toEqual([])
-    expect((await list('/v1/events?limit=1000')).filter((event) => event.app !== null && event.app !== undefined)).toEqual([])
-    expect((await list('/v1/tokens')).map((one) => one.name)).toEqual(['foreign'])
-    const theirs = await ask('POST', '/v1/apps', { token, body: { name: 'mine', project: 'default' } })
-    const noSuch = await ask('POST', '/v1/apps', { token, body: { name: 'mine', project: 'no-such' } })
-    expectProblem(theirs, 404, 'project.not_found')
-    expect(theirs.body.detail.replace('default', 'no-such')).toBe(noSuch.body.detail)
-    expectProblem(await ask('POST', '/v1/tokens', { token, body: { name: 'wide', role: 'viewer', project: 'default' } }), 404, 'project.not_found')
-    expectProblem(await ask('POST', '/v1/projects', { token, body: { name: 'third' } }), 403, 'actor.may_not')
-    expect((await ask('POST', '/v1/tokens', { token, body: { name: 'narrow', role: 'viewer' } })).body).toMatchObject({ token: { project: 'other' } })
+  test('a route that names no permission stops the server from starting', () => {
+    expect(() => assertGuarded('open', {})).toThrow('The route open names no permission; Lockgate does not start like that.')
+    expect(() => assertGuarded('odd', { permission: 'toString' })).toThrow(/names no permission/)
+    for (const [name, endpoint] of ALL) expect(() => assertGuarded(name, endpoint)).not.toThrow()
+    expect(ALL.filter(([, endpoint]) => endpoint.permission === 'public').map(([name]) => name)).toEqual(['health', 'signIn'])
+  })
+
+  test('what is not there, too large, not JSON or not known is a problem document', async () => {
+    const post = (body: string, type = 'application/json') =>
+      fetch(`${lockgate.apiUrl}/v1/apps`, { method: 'POST', body, headers: { authorization: `Bearer ${lockgate.token}`, 'content-type': type } })
+
+    for (const [response, status, code] of [
+      [await fetch(`${lockgate.apiUrl}/v1/nothing`), 404, 'route.not_found'],
+      [await post('{"name":'), 422, 'request.invalid'],
+      [await post('[]'), 422, 'request.invalid'],
+      [await post('{"name":"good","extra":1}'), 422, 'request.invalid'],
+      [await post(JSON.stringify({ name: 'x'.repeat(2_000_000) })), 422, 'request.too_large'],
+      [await post('<x/>', 'text/xml'), 422, 'request.invalid'],
+    ] as const) {
+      expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+      expect(response.headers.get('x-request-id')).toBeTruthy()
+      expect(await response.json()).toMatchObject({ status, code })
+      expect(response.status).toBe(status)
+    }
+  })
+})
+
+describe('signing in', () => {
+  const signIn = (code: string) => asking(endpoints.signIn, null, { body: { code } })
+  const path = () => join(lockgate.directory, 'data', 'sign-in-code')
+
+  test('a code is good once, and only its file has it', async () => {
+    const used = (await readFile(path(), 'utf8')).trim()
+    expect(await signIn(used)).toMatchObject({ status: 401, problem: { code: 'actor.wrong_code' } })
+    process.kill(lockgate.pid(), 'SIGUSR2')
+    await until('there is a new one', async () => (await readFile(path(), 'utf8')).trim() !== used)
+    const fresh = (await readFile(path(), 'utf8')).trim()
+
+    const first = await signIn(fresh.toUpperCase())
+    const second = await signIn(fresh)
+
+    expect(first.status).toBe(200)
+    expect(second).toMatchObject({ status: 401, problem: { code: 'actor.wrong_code', detail: expect.stringContaining('bin/up --new-code') } })
+    expect((await stat(path())).mode & 0o777).toBe(0o600)
+    expect(lockgate.log()).not.toContain(fresh)
+  })
+
+  test('guessing is slowed down', async () => {
+    const answers: Asked[] = []
+    for (let tries = 0; tries < 12; tries++) answers.push(await signIn(`aaaa-bbbb-${tries}`))
+
+    expect(answers.at(-1)).toMatchObject({ status: 503, problem: { code: 'request.too_many' } })
+  })
+
+  test('tokens are kept as hashes, shown once, listed without their secret, and worthless after they are revoked', async () => {
+    const made = await well(ada.lockgate(['token', 'create', 'ci', '--role', 'releaser', '--days', '7']))
+    const secret = made.stdout.split('\n')[0] ?? ''
+    const person = await aPerson(lockgate.apiUrl, secret)
+    const listed = await well(ada.lockgate(['token', 'list']))
+    const id = /(k-\w+) +ci /.exec(listed.stdout)?.[1] ?? ''
+
+    expect(secret).toMatch(/^lgt_[A-Za-z0-9_-]{27}$/)
+    expect(listed.stdout).toMatch(/ci +releaser +all +in [67] d/)
+    expect(listed.stdout).not.toContain(secret)
+    expect((await readFile(join(lockgate.directory, 'data', 'lockgate.db'))).includes(secret)).toBe(false)
+    expect((await stat(join(person.home, '.config/lockgate/accounts.json'))).mode & 0o777).toBe(0o600)
+    expect((await person.lockgate(['apps'])).status).toBe(0)
+    await well(ada.lockgate(['token', 'revoke', id]))
+    const after = await person.lockgate(['apps'])
+    expect(after.status).toBe(3)
+    expect(after.stderr).toContain('[actor.token_revoked]')
+    await well(person.lockgate(['logout'], { env: { LOCKGATE_URL: '' } }))
+    await person.leave()
   })
 })
 
 describe('names', () => {
-  const rule = 'a name starts with a letter'
+  const CHARACTERS = /letter, holds only a-z, 0-9 and "-"|an environment name is like an app name/
   test.each([
-    ['Shop', rule],
-    ['my_shop', rule],
-    ['1shop', rule],
-    ['-shop', rule],
-    ['shop-', rule],
-    ['', rule],
-    ['shop\n', rule],
-    ['shöp', rule],
-    ['店', rule],
-    ['../etc', rule],
-    ['a/b', rule],
-    ['shop.git', rule],
-    ['a'.repeat(40), rule],
-    ['a'.repeat(300), rule],
-    ['my--shop', '"--" separates an app from its environment'],
-    ...RESERVED_NAMES.map((name) => [name, 'this name is reserved']),
-  ])('%j cannot name an app', async (name, sentence) => {
-    const answer = await ask('POST', '/v1/apps', { token: tokens['admin'], body: { name } })
+    ['', CHARACTERS],
+    ['Shop', CHARACTERS],
+    ['my_shop', CHARACTERS],
+    ['my shop', CHARACTERS],
+    ['-shop', CHARACTERS],
+    ['shop-', CHARACTERS],
+    ['9shop', CHARACTERS],
+    ['shöp', CHARACTERS],
+    ['shop\n', CHARACTERS],
+    ['../shop', CHARACTERS],
+    ['$(id)', CHARACTERS],
+    ['a'.repeat(40), CHARACTERS],
+    ['a'.repeat(300), CHARACTERS],
+    ['a'.repeat(301), /Too big|at most 39|<=300/],
+    ['a--b', /"--" separates an app from its environment/],
+    ['localhost', /this name is reserved/],
+    ['api', /this name is reserved/],
+    ['production', /this name is reserved/],
+  ])('an app cannot be called %j', async (name, sentence) => {
+    const { status, problem } = await asking(endpoints.createApp, lockgate.token, { body: { name } })
 
-    expectProblem(answer, 422, 'request.invalid')
-    expect(answer.body.detail).toContain(`body.name: ${sentence}`)
+    expect({ status, code: problem?.code }).toEqual({ status: 422, code: 'request.invalid' })
+    expect(problem?.detail).toMatch(/^body\.name: /)
+    expect(problem?.detail).toMatch(sentence)
+    const said = await ada.lockgate(['create', '--', name])
+    expect(said.status).toBe(2)
   })
 
   test.each([
-    '',
-    'a b',
-    'A.net',
-    'a_b.net',
-    '-a.net',
-    'a-.net',
-    'a..net',
-    '.net',
-    'a.net.',
-    'a.net:80',
-    'http://a.net',
-    'a.*.net',
-    '*a.net',
-    'ä.net',
-    `${'a'.repeat(64)}.net`,
-    'a.'.repeat(130),
-  ])('%j cannot be a hostname', async (host) => {
-    const answer = await ask('POST', '/v1/apps/shop/environments/production/domains', { token: tokens['admin'], body: { host } })
+    ['environments', { name: 'Prod', branch: 'main' }, /an environment name is like an app name/],
+    ['environments', { name: 'x'.repeat(21), branch: 'x' }, /at most 20 characters/],
+    ['environments', { name: 'ok', branch: '-x' }, /a name or a pattern/],
+    ['environments/production/domains', { host: 'exa mple.test' }, /a hostname has only/],
+    ['environments/production/domains', { host: 'EXAMPLE.test' }, /a hostname has only/],
+    ['environments/production/domains', { host: `${'a'.repeat(64)}.test` }, /a hostname has only/],
+    ['environments/production/domains', { host: `${'a.'.repeat(150)}test` }, /at most 253 characters/],
+    ['environments/production/domains', { host: 'x.test"\nuse_backend evil' }, /a hostname has only/],
+    ['environments/production/domains', { host: 'x.test', path: '/a/' }, /a path prefix is/],
+    ['environments/production/domains', { host: 'x.test', path: '/../etc' }, /a path prefix is/],
+  ])('%s %j is refused', async (where, body, sentence) => {
+    const { status, problem } = await asking(endpoints.addDomain, lockgate.token, { path: `/v1/apps/shop/${where}`, body })
 
-    expectProblem(answer, 422, 'request.invalid')
-    expect(answer.body.detail).toMatch(/^body\.host: a hostname has /)
+    expect(status).toBe(422)
+    expect(problem?.detail).toMatch(sentence)
   })
 
-  test('a name and a hostname belong to one app', async () => {
-    const token = tokens['admin']
-    const domains = (app: string) => `/v1/apps/${app}/environments/production/domains`
-
-    expectProblem(await ask('POST', '/v1/apps', { token, body: { name: 'shop' } }), 409, 'app.name_taken')
-    expectProblem(await ask('POST', '/v1/apps', { token: tokens['foreign'], body: { name: 'shop' } }), 409, 'app.name_taken')
-    expect((await ask('POST', domains('shop'), { token, body: { host: 'one.example.net' } })).status).toBe(200)
-    expect((await ask('POST', domains('shop'), { token, body: { host: 'one.example.net' } })).status).toBe(200)
-    const taken = await ask('POST', domains('code'), { token, body: { host: 'one.example.net' } })
-    expectProblem(taken, 409, 'domain.taken')
-    expect(taken.body.detail).not.toContain('shop')
-    expectProblem(await ask('POST', domains('code'), { token, body: { host: 'shop.localhost' } }), 409, 'domain.taken')
-    expect((await ask('POST', domains('code'), { token, body: { host: 'one.example.net', path: '/code' } })).status).toBe(200)
+  test('taken names are a conflict', async () => {
+    expect(await asking(endpoints.createApp, lockgate.token, { body: { name: 'shop' } })).toMatchObject({ status: 409, problem: { code: 'app.name_taken' } })
+    const add = (body: unknown) => asking(endpoints.addEnvironment, lockgate.token, { path: '/v1/apps/shop/environments', body })
+    expect(await add({ name: 'production', branch: 'x' })).toMatchObject({ status: 409, problem: { code: 'environment.name_taken' } })
+    expect(await add({ name: 'staging', branch: 'main' })).toMatchObject({ status: 409, problem: { code: 'environment.branch_taken' } })
+    expect(await asking(endpoints.createProject, lockgate.token, { body: { name: 'other' } })).toMatchObject({ status: 409 })
   })
 })
 
-describe('what cannot be understood', () => {
+describe('the command line', () => {
   test.each([
-    ['GET', '/v1/nothing', 404, 'route.not_found'],
-    ['PUT', '/v1/apps', 404, 'route.not_found'],
-    ['GET', '/v1/apps/%zz', 422, 'request.invalid'],
-    ['GET', '/v1/apps/Shop', 422, 'request.invalid'],
-    ['GET', '/v1/deployments/..%2f..%2fx', 422, 'request.invalid'],
-    ['GET', '/v1/events?limit=none', 422, 'request.invalid'],
-    ['GET', `/v1/apps/${'a'.repeat(600)}`, 422, 'request.invalid'],
-  ])('%s %.40s', async (...[method, path, status, code]) => {
-    expectProblem(await ask(method, path, { token: tokens['admin'] }), status, code)
+    [['apps'], 0, /shop +production +running/],
+    [['--version'], 0, /^\d+\.\d+\.\d+/],
+    [['--help'], 0, /Exit status: 0 it was done/],
+    [['status', 'shop'], 0, /instances +1 of 1 ready/],
+    [['nonsense'], 2, /unknown command/],
+    [['scale', 'shop', 'many'], 2, /How many instances\?/],
+    [['rollback', 'shop', '--to', 'yesterday'], 2, /is not a release such as r12/],
+    [['status', 'Not A Name'], 2, /is not the name of an app/],
+    [['status'], 2, /Which app\?/],
+    [['status', 'nowhere'], 4, /There is no app nowhere\..*\[app\.not_found\]/],
+    [['follow', 'd-nothing'], 4, /\[deployment\.not_found\]/],
+    [['rollback', 'shop'], 5, /\[deployment\.no_rollback_target\]/],
+    [['create', 'shop'], 5, /\[app\.name_taken\]/],
+    [['doctor'], 0, /Everything is fine\./],
+    [['events', '-n', '500'], 0, /push\.received/],
+    [['builds', 'shop'], 0, /succeeded/],
+    [['releases', 'shop'], 0, /r1 .*live/],
+    [['deployments', 'shop'], 0, /deploy +r1 +succeeded/],
+    [['logs', 'shop'], 0, /web\.0 \(set 1\)/],
+    [['open', 'shop'], 0, /^http:\/\/shop\.localhost:\d+\/$/m],
+    [['plan', 'shop'], 0, /Nothing was changed\./],
+  ] as const)('%j exits with %i', async (args, status, sentence) => {
+    const said = await ada.lockgate([...args])
+
+    expect(said.status, said.all).toBe(status)
+    expect(said.all).toMatch(sentence)
   })
 
-  test('bodies: too large, not JSON, another kind, unknown keys', async () => {
-    const token = tokens['admin']
+  test('without a token it says how to get one, and without a server where it looked', async () => {
+    const nobody = await aPerson(lockgate.apiUrl, null)
 
-    expectProblem(await ask('POST', '/v1/apps', { token, body: { name: 'x'.repeat(1024 * 1024) } }), 422, 'request.too_large')
-    expectProblem(await ask('POST', '/v1/apps', { token, body: '{"name":' }), 422, 'request.invalid')
-    expectProblem(await ask('POST', '/v1/apps', { token, body: '[]' }), 422, 'request.invalid')
-    expectProblem(await ask('POST', '/v1/apps', { token }), 422, 'request.invalid')
-    expectProblem(
-      await ask('POST', '/v1/apps', { token, body: 'name=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } }),
-      422,
-      'request.invalid',
-    )
-    expectProblem(await ask('POST', '/v1/apps', { token, body: { name: 'x', owner: 'me' } }), 422, 'request.invalid')
-    expectProblem(await ask('POST', '/v1/apps', { token, body: '{"name":"x","__proto__":{"a":1}}' }), 422, 'request.invalid')
+    const unknown = await nobody.lockgate(['apps'])
+    const unreachable = await nobody.lockgate(['apps'], { env: { LOCKGATE_URL: 'http://127.0.0.1:1' } })
+    const byVariable = await nobody.lockgate(['apps'], { env: { LOCKGATE_TOKEN: tokens['viewer'] ?? '' } })
+    const mayNot = await nobody.lockgate(['restart', 'shop'], { env: { LOCKGATE_TOKEN: tokens['viewer'] ?? '' } })
+
+    expect(unknown).toMatchObject({ status: 3, stderr: expect.stringContaining('lockgate login') })
+    expect(unreachable).toMatchObject({ status: 6, stderr: expect.stringContaining('http://127.0.0.1:1 does not answer') })
+    expect(byVariable.status).toBe(0)
+    expect(mayNot).toMatchObject({ status: 3, stderr: expect.stringContaining('viewer (viewer) may not') })
+    await nobody.leave()
+  })
+
+  test('--json gives the API answer, and errors as problem documents', async () => {
+    for (const args of [
+      ['apps'],
+      ['status', 'shop'],
+      ['deployments', 'shop'],
+      ['builds', 'shop'],
+      ['releases', 'shop'],
+      ['events'],
+      ['doctor'],
+      ['token', 'list'],
+      ['config', 'get', '-a', 'shop'],
+      ['config', 'history', '-a', 'shop'],
+      ['plan', 'shop'],
+    ]) {
+      const said = await ada.lockgate([...args, '--json'])
+      expect(said.status, args.join(' ')).toBe(0)
+      expect(() => JSON.parse(said.stdout), args.join(' ')).not.toThrow()
+      expect(said.stderr).toBe('')
+    }
+    const wrong = await ada.lockgate(['status', 'nowhere', '--json'])
+    expect(wrong.stdout).toBe('')
+    expect(JSON.parse(wrong.stderr)).toMatchObject({ code: 'app.not_found', status: 404 })
+    const lines = (await ada.lockgate(['logs', 'shop', '--json'])).stdout.trim().split('\n')
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ seq: expect.any(Number), text: expect.any(String) })
+  })
+
+  test('follow shows a build from its first line, and its end is the exit status', async () => {
+    const good = await ada.lockgate(['follow', ids['build'] ?? ''])
+    const bad = await testImage(lockgate.boxes, 'exits')
+    const failed = await ada.lockgate(['deploy', 'shop', '--image', bad])
+    const id = /d-\w+/.exec(failed.stdout)?.[0] ?? ''
+    const followed = await ada.lockgate(['follow', id])
+
+    expect(good.status).toBe(0)
+    expect(good.stdout).toMatch(/^build b-\w+\n {2}Building as static: .*\n[\s\S]*✓ check[\s\S]*deploy d-\w+ succeeded in [\d.]+ s: r1 \(main@\w{7}\)\n$/)
+    for (const said of [failed, followed]) {
+      expect(said.status).toBe(1)
+      expect(said.stdout).toMatch(/deploy d-\w+ failed in [\d.]+ s: lockgate-\w+-shop--production-\d+-0 ended with exit code 3 before it was ready/)
+      expect(said.stdout).toMatch(/exit code: 3\n {2}its last 1 log lines:\n {2}\| cannot start/)
+    }
+  })
+
+  test('columns stand below each other', async () => {
+    const lines = (await ada.lockgate(['deployments', 'shop'])).stdout.trimEnd().split('\n')
+
+    const at = (lines[0] ?? '').indexOf('STATUS')
+    expect(lines.length).toBeGreaterThan(2)
+    for (const line of lines.slice(1)) expect(line.slice(at)).toMatch(/^(succeeded|failed)/)
   })
 })
 
-test('the description of the API is OpenAPI 3.1, with every route and who may use it', async () => {
-  const { body } = await ask('GET', '/openapi.json')
-  const paths = body['paths'] as Readonly<Record<string, Readonly<Record<string, { readonly security?: unknown; readonly operationId: string }>>>>
+describe('the record', () => {
+  test('events say who did what, each chained to the one before; a change of the past is found', async () => {
+    const events = await lockgate.call(endpoints.listEvents, { query: { limit: 1000 } })
+    const kinds = new Set(events.map((event) => event.kind))
+    for (const kind of [
+      'app.created',
+      'environment.created',
+      'push.received',
+      'build.succeeded',
+      'deployment.succeeded',
+      'branch.moved',
+      'token.created',
+      'token.revoked',
+      'one_off.opened',
+    ])
+      expect(kinds, kind).toContain(kind)
+    expect(events.map((event) => event.seq)).toEqual(events.map((_, at) => (events[0]?.seq ?? 0) + at))
+    expect(events.find((event) => event.kind === 'push.received')).toMatchObject({ actor: 'admin', app: 'shop', environment: 'production' })
+    const chain = async () => (await lockgate.call(endpoints.doctor, {})).find((check) => check.name === 'I7')
+    expect(await chain()).toMatchObject({ ok: true })
+    const database = new DatabaseSync(join(lockgate.directory, 'data', 'lockgate.db'))
+    const { actor } = database.prepare('select actor from event where seq = 3').get() as { actor: string }
+    database.prepare('update event set actor = ? where seq = 3').run('somebody else')
+    expect(await chain()).toMatchObject({ ok: false, sentence: expect.stringContaining('event 3 was changed or removed') })
+    database.prepare('update event set actor = ? where seq = 3').run(actor)
+    database.close()
+    expect(await chain()).toMatchObject({ ok: true })
+  })
 
-  expect(body['openapi']).toMatch(/^3\.1\.\d+$/)
-  for (const [name, endpoint] of routes) {
-    const operation = paths[endpoint.path.replace(/:(\w+)/g, '{$1}')]?.[endpoint.method.toLowerCase()]
-    expect(operation, name).toMatchObject({ operationId: name })
-    expect(operation?.security, name).toEqual(endpoint.permission === 'public' ? undefined : [{ token: [] }])
+  test('a stream goes on after the number it is given', async () => {
+    const read = async (path: string, last: number, lines: number): Promise<number[]> => {
+      const stop = new AbortController()
+      const response = await fetch(`${lockgate.apiUrl}${path}`, {
+        signal: stop.signal,
+        headers: { authorization: `Bearer ${lockgate.token}`, 'last-event-id': String(last) },
+      })
+      let text = ''
+      for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+        text += chunk
+        if (text.includes('event: end') || [...text.matchAll(/^id: /gm)].length >= lines) break
+      }
+      stop.abort()
+      return [...text.matchAll(/^id: (\d+)$/gm)].map((match) => Number(match[1]))
+    }
+
+    expect((await read('/v1/events/stream', 5, 3)).slice(0, 3)).toEqual([6, 7, 8])
+    const log = await read(`/v1/builds/${ids['build']}/log/stream`, 0, 1_000)
+    expect(await read(`/v1/builds/${ids['build']}/log/stream`, log[0] ?? 0, 1_000)).toEqual(log.slice(1))
+  })
+})
+
+test('the OpenAPI document names every route, and everything it refers to is in it', async () => {
+  type Operation = {
+    operationId: string
+    summary: string
+    security?: unknown[]
+    parameters?: { name: string; in: string }[]
+    requestBody?: unknown
+    responses: Record<string, unknown>
   }
-  expect(Object.values(paths).flatMap((path) => Object.keys(path))).toHaveLength(routes.length)
+  const document = (await (await fetch(`${lockgate.apiUrl}/openapi.json`)).json()) as {
+    openapi: string
+    info: { title: string; version: string }
+    paths: Record<string, Record<string, Operation>>
+    components: Record<string, Record<string, unknown>>
+  }
+
+  expect(document.openapi).toMatch(/^3\.1\./)
+  expect(document.info).toMatchObject({ title: 'Lockgate', version: expect.stringMatching(/^\d+\./) })
+  for (const [name, endpoint] of ALL) {
+    const path = endpoint.path.replace(/:(\w+)/g, '{$1}')
+    const operation = document.paths[path]?.[endpoint.method.toLowerCase()]
+    expect(operation, `${endpoint.method} ${path}`).toMatchObject({ operationId: name, summary: endpoint.summary })
+    expect(operation?.security !== undefined, name).toBe(endpoint.permission !== 'public')
+    const named = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1])
+    expect(operation?.parameters?.filter((one) => one.in === 'path').map((one) => one.name) ?? []).toEqual(named)
+    expect(operation?.requestBody !== undefined, name).toBe(endpoint.body !== undefined)
+    expect(Object.keys(operation?.responses ?? {}).length, name).toBeGreaterThan(0)
+  }
+  const text = JSON.stringify(document)
+  for (const [, section = '', name = ''] of text.matchAll(/"\$ref":"#\/components\/(\w+)\/([\w.-]+)"/g))
+    expect(document.components[section]?.[name], name).toBeDefined()
+  const served = Object.values(document.paths).flatMap((path) => Object.keys(path))
+  expect(served).toHaveLength(ALL.length)
+  const schema = (await (await fetch(`${lockgate.apiUrl}/lockgate.schema.json`)).json()) as { properties: Record<string, unknown> }
+  expect(Object.keys(schema.properties)).toEqual(expect.arrayContaining(['build', 'port', 'health', 'limits', 'release_command', 'strategy']))
 })

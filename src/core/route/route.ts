@@ -17,6 +17,7 @@ export const PathPrefix = z
   .string()
   .max(200)
   .regex(/^\/([A-Za-z0-9._~-]+(\/[A-Za-z0-9._~-]+)*)?$/, 'a path prefix is / or like /api/v1, without a slash at its end')
+  .refine((path) => !path.split('/').some((part) => part === '.' || part === '..'), 'a path prefix is / or like /api/v1, without "." and ".."')
   .brand<'PathPrefix'>()
   .describe('Path prefix')
 export type PathPrefix = z.infer<typeof PathPrefix>
