@@ -17,7 +17,7 @@ const everywhere = (): boolean => true
 const isTest = (path: string): boolean => /\.test\.ts$|^test\/|\/contract\.ts$/.test(path)
 const inProduct = (path: string): boolean => path.startsWith('src/') && !isTest(path)
 const isPure = (path: string): boolean =>
-  /^src\/core\/(deployment\/(plan|step|world|strategies\/[a-z-]+)|route\/table|artifact\/retention|build\/(plan|dockerfile|junit|procfile|versions|languages\/[a-z-]+)|actor\/may|policy\/policy)\.ts$/.test(
+  /^src\/core\/(deployment\/(plan|step|world|strategies\/[a-z-]+)|route\/table|artifact\/retention|build\/(plan|assemble|dockerfile|junit|procfile|versions|languages\/[a-z-]+)|actor\/may|policy\/policy)\.ts$/.test(
     path,
   ) ||
   (inProduct(path) && /^src\/core\/([a-z-]+)\/\1\.ts$/.test(path))

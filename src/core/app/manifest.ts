@@ -28,6 +28,21 @@ const Command = z.union([
   z.array(z.string().max(4000)).min(1).max(200),
 ])
 
+/** Commands one after another, each a program and its arguments. */
+const Commands = z.array(Command).max(50)
+
+const ImageName = z
+  .string()
+  .max(300)
+  .regex(/^[a-z0-9]([A-Za-z0-9._/:@-]*[A-Za-z0-9])?$/, 'an image is named as in docker pull: debian:12, registry.example.com/team/image@sha256:…')
+
+/** A path in which `*` stands for any part of a name. */
+const FilePattern = z
+  .string()
+  .max(200)
+  .regex(/^[A-Za-z0-9._*-]+(\/[A-Za-z0-9._*-]+)*$/, 'a path inside the repository, in which * stands for a part of a name')
+  .refine((path) => !path.split('/').includes('..'), 'a path inside the repository')
+
 const Health = z
   .strictObject({
     kind: z
@@ -62,7 +77,22 @@ export const Manifest = z
   .strictObject({
     build: z
       .strictObject({
-        kind: z.enum(['auto', 'dockerfile', 'makefile', 'node', 'static']).default('auto').describe('auto: decided by the files of the repository'),
+        kind: z
+          .enum(['auto', 'dockerfile', 'makefile', 'node', 'python', 'go', 'php', 'static', 'steps'])
+          .default('auto')
+          .describe('auto: decided by the files of the repository; steps: nothing but what stands here'),
+        builder: ImageName.optional().describe(
+          'Image the build runs in, instead of the one of the language; a base of ours is lockgate/NAME or lockgate/NAME:VERSION',
+        ),
+        runner: ImageName.optional().describe('Image the app runs on; its files go to /app'),
+        install: Commands.optional().describe('Instead of how packages would be installed'),
+        steps: Commands.optional().describe('Instead of how the app would be built, after the packages are there'),
+        test: Command.optional().describe('Must pass, or there is no release'),
+        junit: z
+          .union([FilePattern.transform((one) => [one]), z.array(FilePattern).max(20)])
+          .optional()
+          .describe('Where tests leave JUnit XML; default: junit.xml, test-results/*.xml and reports/*.xml'),
+        output: PathInside.optional().describe('Only this folder becomes the app; default: the checkout as the build left it'),
         timeout: Duration.optional().describe('Ends a build that hangs; default 15m'),
         memory: Memory.optional().describe('Default 1GB'),
         cpus: z.number().min(0.1).max(64).optional().describe('Cores; default 1'),
@@ -84,7 +114,7 @@ export const Manifest = z
           .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'the name of an ARG'), z.string().max(4000))
           .optional()
           .describe('Dockerfile: values of its ARGs; they stand in the history of the image'),
-        publish: PathInside.optional().describe('Static files: the folder that is served'),
+        publish: PathInside.optional().describe('Static files: the folder that is served; PHP: the folder with index.php'),
       })
       .optional()
       .describe('How the repository becomes an image'),

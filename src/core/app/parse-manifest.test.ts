@@ -33,7 +33,7 @@ test.each([
   ['a port out of range', 'port: 70000\n', 'lockgate.yaml:1:1: port: Too big: expected number to be <=65535'],
   ['a duration without a unit', 'health:\n  interval: 5\n', 'lockgate.yaml:2:3: health.interval: Invalid input: expected string, received number'],
   ['a strategy nobody knows', 'strategy: magic\n', 'lockgate.yaml:1:1: strategy: this has none of the forms that are allowed here'],
-  ['a folder outside the repository', 'build: {publish: ../etc}\n', 'lockgate.yaml:1:9: build.publish: a folder inside the repository'],
+  ['a folder outside the repository', 'build: {publish: ../etc}\n', 'lockgate.yaml:1:9: build.publish: a path inside the repository'],
   ['a bomb of aliases', 'port: &a 80\nhealth: *a\n', 'lockgate.yaml:1:1: aliases (&name, *name) are not allowed here'],
 ])('%s is named with its line and column', (_what, text, message) => {
   expect(problemsOf(text)).toBe(message)

@@ -1,7 +1,7 @@
 import type { Manifest } from '../app/manifest.ts'
 
 /** What is built by which means. */
-export type BuildKind = 'dockerfile' | 'makefile' | 'node' | 'python' | 'go' | 'php' | 'static'
+export type BuildKind = 'dockerfile' | 'makefile' | 'node' | 'python' | 'go' | 'php' | 'static' | 'steps'
 
 /**
  * Lockgate's own images: what apps run on, what their builds run in (`-build`), and that with compilers (`-native`).

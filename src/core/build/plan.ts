@@ -1,12 +1,19 @@
 import { BuildFailure } from './build-failure.ts'
 import type { BuildPlan, Checkout, Language } from './build-plan.ts'
 import { dockerfile } from './languages/dockerfile.ts'
+import { go } from './languages/go.ts'
 import { makefile } from './languages/makefile.ts'
-import { node } from './languages/node.ts'
+import { generatedSite, node } from './languages/node.ts'
+import { php } from './languages/php.ts'
+import { python } from './languages/python.ts'
 import { staticFiles } from './languages/static.ts'
+import { steps } from './languages/steps.ts'
 
-/** Every way of building there is. The first that understands a checkout builds it. */
-const LANGUAGES: readonly Language[] = [dockerfile, makefile, node, staticFiles]
+/**
+ * Every way of building there is. The first that understands a checkout builds it: programs before sites, because the
+ * pages of a Python or PHP app are often made by a tool of Node.
+ */
+const LANGUAGES: readonly Language[] = [steps, dockerfile, makefile, node, python, go, php, generatedSite, staticFiles]
 
 /** Files whose text `planBuild` wants. */
 export function filesToRead(files: readonly string[]): string[] {
@@ -19,25 +26,18 @@ export function filesToRead(files: readonly string[]): string[] {
  */
 export function planBuild(checkout: Checkout): BuildPlan {
   const kind = checkout.manifest.build?.kind ?? 'auto'
-  const said = LANGUAGES.find((language) => language.kind === kind)
-  if (said) return planAsSaid(said, checkout)
   const reasons: string[] = []
   const near: string[] = []
-  for (const language of LANGUAGES) {
+  for (const language of LANGUAGES.filter((one) => (kind === 'auto' ? one.kind !== 'steps' : one.kind === kind))) {
     const plan = language.plan(checkout)
-    if (!('not' in plan)) return plan
+    if (!('not' in plan)) return kind === 'auto' ? plan : { ...plan, why: [`lockgate.yaml says ${kind}`, ...plan.why] }
     reasons.push(plan.not)
-    if (plan.isNear) near.push(`This looks like ${language.called}, but ${plan.not}`)
+    if (plan.isNear) near.push(kind === 'auto' ? `This looks like ${language.called}, but ${plan.not}` : plan.not)
   }
+  if (kind !== 'auto') throw new BuildFailure('not_understood', `lockgate.yaml says build kind ${kind}, but ${near[0] ?? reasons[0]}`)
   // What the person meant: the other reasons would hide it.
   if (near[0] !== undefined) throw new BuildFailure('not_understood', near[0])
-  throw new BuildFailure('not_understood', `Nothing here says how it is built: ${reasons.join('; ')}.`)
-}
-
-function planAsSaid(language: Language, checkout: Checkout): BuildPlan {
-  const plan = language.plan(checkout)
-  if ('not' in plan) throw new BuildFailure('not_understood', `lockgate.yaml says build kind ${language.kind}, but ${plan.not}`)
-  return { ...plan, why: [`lockgate.yaml says ${language.kind}`, ...plan.why] }
+  throw new BuildFailure('not_understood', `Nothing here says how it is built: ${[...new Set(reasons)].join('; ')}.`)
 }
 
 /** What was chosen and why, on one line: `node: found package.json; runs node server.js`. */

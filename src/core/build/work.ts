@@ -9,8 +9,9 @@ import { rememberArtifact } from '../artifact/remember.ts'
 import type { Context } from '../context.ts'
 import { deployArtifact } from '../deployment/deploy.ts'
 import type { LogBook } from '../log/book.ts'
-import type { Build, BuildCause } from './build.ts'
+import type { Build, BuildCause, TestFile, TestSummary } from './build.ts'
 import { BuildFailure } from './build-failure.ts'
+import { summarizeTests } from './junit.ts'
 import { buildLimitsOf } from './limits.ts'
 import { BuildLog } from './log.ts'
 import { move } from './record.ts'
@@ -195,6 +196,7 @@ export class BuildWork {
         artifactId: artifact.id,
         deploymentId: deployment.id,
         reused: made.reused?.buildId ?? null,
+        tests: this.#testsOf(made.result?.tests ?? []),
         finishedAt: now,
       })
     })
@@ -222,7 +224,14 @@ export class BuildWork {
     for (const line of message.split('\n')) this.#log.line(line)
     await this.#settleLog()
     const finishedAt = this.#context.clock.now()
-    await this.#context.store.transaction((tx) => move(tx, current, { status: 'failed', cause: causeOf(error), message, finishedAt }))
+    const tests = this.#testsOf(error instanceof BuildFailure ? error.tests : [])
+    await this.#context.store.transaction((tx) => move(tx, current, { status: 'failed', cause: causeOf(error), message, tests, finishedAt }))
+  }
+
+  #testsOf(files: readonly TestFile[]): TestSummary | null {
+    const redact = (text: string): string => this.#log.redact(text)
+    const tests = summarizeTests(files)
+    return tests && { ...tests, failures: tests.failures.map(({ name, message }) => ({ name: redact(name), message: redact(message) })) }
   }
 
   async #settleLog(): Promise<void> {

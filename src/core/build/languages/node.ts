@@ -1,23 +1,43 @@
 import { z } from 'zod'
-import type { BuildPlan, Checkout, Language, NotThis, PlannedStep, StepsPlan } from '../build-plan.ts'
+import { assemble, nearly, notThis, type Parts, saidCommand } from '../assemble.ts'
+import type { BuildPlan, Checkout, Language, NotThis } from '../build-plan.ts'
+import { type Ask, askOf, firstLine, nodeVersion, type Version } from '../versions.ts'
+import { compiledPackage } from './node-native.ts'
+import { type PackageManager, packageManagerOf } from './node-packages.ts'
 
-const LOCKS = ['package-lock.json', 'npm-shrinkwrap.json']
-const OTHER_LOCKS: Readonly<Record<string, string>> = { 'yarn.lock': 'yarn', 'pnpm-lock.yaml': 'pnpm', 'bun.lock': 'bun', 'bun.lockb': 'bun' }
+const LOCKS = ['package-lock.json', 'npm-shrinkwrap.json', 'pnpm-lock.yaml', 'yarn.lock']
+const READS = ['package.json', '.node-version', '.nvmrc', 'Procfile', ...LOCKS]
 /** Scripts that npm runs by itself while it installs: they may look at any file. */
 const LIFECYCLE = ['preinstall', 'install', 'postinstall', 'prepublish', 'preprepare', 'prepare', 'postprepare']
-
-/** npm: what the lock file says, the build script, then without what only the build needed. */
-export const node: Language = {
-  kind: 'node',
-  called: 'a Node app',
-  reads: () => ['package.json'],
-  plan,
+/** What a generator leaves, by the package that it is. */
+const GENERATED: Readonly<Record<string, string>> = {
+  '@11ty/eleventy': '_site',
+  astro: 'dist',
+  '@docusaurus/core': 'build',
+  gatsby: 'public',
+  'hugo-bin': 'public',
+  'hugo-extended': 'public',
+  'react-scripts': 'build',
+  parcel: 'dist',
+  vite: 'dist',
 }
+/** A start script of these is for the one who writes the app: it is no server for others. */
+const FOR_WRITING =
+  /^(react-scripts start|vite( (dev|serve|preview))?|astro (dev|start|preview)|gatsby (develop|serve)|eleventy .*--serve|npx (@11ty\/)?eleventy .*--serve|parcel( serve)?|docusaurus (start|serve))\b/
+const OTHER_LANGUAGE = /^(python3?|gunicorn|uvicorn|hypercorn|daphne|waitress-serve|flask|php|apache2)$/
+
+/** A Node app that is started: what the lock file says, the build script, then without what only the build needed. */
+export const node: Language = { kind: 'node', called: 'a Node app', reads: () => READS, plan: planProgram }
+
+/** A site that a build script makes, and a folder that is served. */
+export const generatedSite: Language = { kind: 'node', called: 'a generated site', reads: () => READS, plan: planSite }
 
 const Named = z.record(z.string(), z.string()).default({})
 const Package = z.object({
   scripts: Named,
   main: z.string().optional(),
+  packageManager: z.string().optional(),
+  engines: z.object({ node: z.string().optional() }).optional(),
   workspaces: z.unknown().optional(),
   dependencies: Named,
   devDependencies: Named,
@@ -25,79 +45,112 @@ const Package = z.object({
 })
 type Package = z.infer<typeof Package>
 
-/** What comes out of a build: a program that is started, or a folder that is served. */
-type Result = { readonly kind: 'command'; readonly command: readonly string[] } | { readonly kind: 'folder'; readonly folder: string }
+function planProgram(checkout: Checkout): BuildPlan | NotThis {
+  const described = packageOf(checkout)
+  if ('not' in described) return described
+  const said = saidCommand(checkout)
+  if (said?.file === 'Procfile' && OTHER_LANGUAGE.test(programOf(said.command))) return notThis(`the Procfile starts ${programOf(said.command)}`)
+  if (checkout.manifest.build?.publish !== undefined) return notThis('lockgate.yaml names a folder to serve')
+  const command = said?.command ?? programIn(described, checkout.files)
+  if (command === null)
+    return nearly(
+      'the package.json has no script start, and there is no server.js, index.js or main: add a start script, or name the folder to serve as build.publish in lockgate.yaml',
+    )
+  const manager = packageManagerOf(checkout, wantedOf(described))
+  return assemble(checkout, {
+    ...common(checkout, described, manager),
+    why: [...whyOf(checkout, described, manager), `runs ${command.join(' ')}`],
+    // What is not there need not be taken away.
+    finish: Object.keys(described.devDependencies).length === 0 && described.workspaces === undefined ? manager.clean : [...manager.prune, ...manager.clean],
+    taken: { kind: 'folder', path: '' },
+    runner: { base: 'node', version: versionOf(checkout, described).version },
+    command,
+    env: { NODE_ENV: 'production' },
+  })
+}
 
-function plan({ files, texts, manifest }: Checkout): BuildPlan | NotThis {
-  if (!files.includes('package.json')) return { not: 'there is no package.json', isNear: false }
-  const described = parsePackage(texts['package.json'] ?? '')
-  if (!described) return { not: 'the package.json cannot be read as JSON', isNear: true }
-  const result = resultOf(described, files, manifest.build?.publish)
-  if (!result)
-    return {
-      not: 'the package.json has no script start, and there is no server.js, index.js or main: add a start script, or name the folder to serve as build.publish in lockgate.yaml',
-      isNear: true,
-    }
-  const lock = LOCKS.find((name) => files.includes(name))
-  if (!lock) return { not: withoutLock(files), isNear: true }
-  const isServed = result.kind === 'folder'
+function planSite(checkout: Checkout): BuildPlan | NotThis {
+  const described = packageOf(checkout)
+  if ('not' in described) return described
+  const folder = checkout.manifest.build?.publish ?? generatedFolder(described)
+  if (folder === null) return notThis('the package.json names no generator that is known')
+  const manager = packageManagerOf(checkout, wantedOf(described))
+  return assemble(checkout, {
+    ...common(checkout, described, manager),
+    why: [...whyOf(checkout, described, manager), `serves ${folder}`],
+    taken: { kind: 'folder', path: folder },
+    runner: { base: 'static', version: null },
+    command: null,
+  })
+}
+
+function common(checkout: Checkout, described: Package, manager: PackageManager): Pick<Parts, 'kind' | 'builder' | 'install' | 'build'> {
+  const compiled = compiledPackage(checkout, manager.lock)
   return {
     kind: 'node',
-    why: [`found package.json and ${lock}`, isServed ? `serves ${result.folder}` : `runs ${result.command.join(' ')}`],
-    builder: { base: 'node-build', version: null },
-    steps: stepsOf(described, files, isServed),
-    ...(isServed ? served(result.folder) : run(result.command)),
-    releaseCommand: null,
+    builder: { base: compiled === null ? 'node-build' : 'node-native', version: versionOf(checkout, described).version },
+    install: manager.install,
+    build: described.scripts['build'] === undefined ? [] : [manager.script('build')],
   }
 }
 
-function stepsOf(described: Package, files: readonly string[], isServed: boolean): PlannedStep[] {
-  const inputs = ['package.json', ...LOCKS, '.npmrc'].filter((name) => files.includes(name))
+function whyOf(checkout: Checkout, described: Package, { called, lock }: PackageManager): string[] {
+  const version = versionOf(checkout, described).why
+  const compiled = compiledPackage(checkout, lock)
   return [
-    { name: 'npm ci', run: ['npm', 'ci'], phase: 'install', ...(isInstallPlain(described) ? { keeps: { inputs, outputs: ['node_modules'] } } : {}) },
-    ...(described.scripts['build'] === undefined ? [] : [{ name: 'npm run build', run: ['npm', 'run', 'build'], phase: 'build' } as const]),
-    ...(isServed ? [] : [{ name: 'npm prune --omit=dev', run: ['npm', 'prune', '--omit=dev'], phase: 'build' } as const]),
+    `found package.json and ${lock}${called === 'npm' ? '' : `, so ${called}`}`,
+    ...(version === '' ? [] : [version]),
+    ...(compiled === null ? [] : [`with compilers, for ${compiled}`]),
   ]
+}
+
+/** What decides how an app of Node would be built, for those that build it in another way. */
+export function nodeBases(checkout: Checkout): { readonly version: string | null; readonly compiled: string | null; readonly why: string } | null {
+  const described = packageOf(checkout)
+  if ('not' in described) return null
+  const lock = LOCKS.find((name) => checkout.files.includes(name))
+  return { ...versionOf(checkout, described), compiled: lock === undefined ? null : compiledPackage(checkout, lock) }
+}
+
+function versionOf(checkout: Checkout, described: Package): Version {
+  const engines = described.engines?.node
+  const inPackage: Ask | null = engines === undefined ? null : { file: 'engines.node of package.json', wants: engines }
+  return nodeVersion(
+    askOf(checkout, [
+      ['.node-version', firstLine],
+      ['.nvmrc', firstLine],
+    ]) ?? inPackage,
+  )
+}
+
+function wantedOf(described: Package): Parameters<typeof packageManagerOf>[1] {
+  return { packageManager: described.packageManager, isInstallPlain: isInstallPlain(described) }
 }
 
 /** What an install makes depends on package.json and the lock alone: no script and no folder of the app takes part. */
 function isInstallPlain({ scripts, workspaces, dependencies, devDependencies, optionalDependencies }: Package): boolean {
   const wanted = Object.values({ ...dependencies, ...devDependencies, ...optionalDependencies })
-  return LIFECYCLE.every((script) => scripts[script] === undefined) && workspaces === undefined && !wanted.some((one) => /^(file|link):/.test(one))
+  return LIFECYCLE.every((script) => scripts[script] === undefined) && workspaces === undefined && !wanted.some((one) => /^(file|link|portal):/.test(one))
 }
 
-type Outcome = Pick<StepsPlan, 'taken' | 'runner' | 'command' | 'env'>
-
-function served(folder: string): Outcome {
-  return { taken: { kind: 'folder', path: folder }, runner: { base: 'static', version: null }, command: null, env: {} }
-}
-
-function run(command: readonly string[]): Outcome {
-  return { taken: { kind: 'folder', path: '' }, runner: { base: 'node', version: null }, command, env: { NODE_ENV: 'production' } }
-}
-
-function withoutLock(files: readonly string[]): string {
-  const other = Object.entries(OTHER_LOCKS).find(([name]) => files.includes(name))
-  const also = other ? ` (${other[0]} is there, but only npm is understood)` : ''
-  return `there is no package-lock.json, so that two builds could differ: run "npm install" and commit the package-lock.json it writes${also}`
-}
-
-function parsePackage(text: string): Package | null {
+function packageOf({ files, texts }: Checkout): Package | NotThis {
+  if (!files.includes('package.json')) return notThis('there is no package.json')
   try {
-    const parsed = Package.safeParse(JSON.parse(text))
-    return parsed.success ? parsed.data : null
+    const parsed = Package.safeParse(JSON.parse(texts['package.json'] ?? ''))
+    if (parsed.success) return parsed.data
+    return nearly(`the package.json is not what npm understands: ${parsed.error.issues[0]?.path.join('.')} ${parsed.error.issues[0]?.message}`)
   } catch {
-    return null
+    return nearly('the package.json cannot be read as JSON')
   }
 }
 
-function resultOf(described: Package, files: readonly string[], publish: string | undefined): Result | null {
-  if (publish !== undefined) return { kind: 'folder', folder: publish }
-  const { scripts, main } = described
-  if (scripts['start'] !== undefined) return { kind: 'command', command: startCommand(scripts) }
+function programIn({ scripts, main, dependencies, devDependencies }: Package, files: readonly string[]): readonly string[] | null {
+  const { start } = scripts
+  const isForWriting = start !== undefined && FOR_WRITING.test(start.trim()) && generatorOf({ ...dependencies, ...devDependencies }) !== null
+  if (start !== undefined && !isForWriting) return startCommand(scripts)
   const candidates = ['server.js', 'index.js', 'server.mjs', 'index.mjs', ...(main === undefined ? [] : [main.replace(/^\.\//, '')])]
   const program = candidates.find((name) => files.includes(name))
-  return program === undefined ? null : { kind: 'command', command: ['node', program] }
+  return program === undefined ? null : ['node', program]
 }
 
 /**
@@ -108,4 +161,19 @@ function startCommand(scripts: Readonly<Record<string, string>>): readonly strin
   const start = (scripts['start'] ?? '').trim()
   const isPlain = /^node(\s+[A-Za-z0-9_./@:=,+-]+)+$/.test(start) && scripts['prestart'] === undefined && scripts['poststart'] === undefined
   return isPlain ? start.split(/\s+/) : ['npm', 'start']
+}
+
+function generatedFolder({ scripts, dependencies, devDependencies }: Package): string | null {
+  return scripts['build'] === undefined ? null : generatorOf({ ...dependencies, ...devDependencies })
+}
+
+function generatorOf(packages: Readonly<Record<string, string>>): string | null {
+  const name = Object.keys(GENERATED).find((one) => packages[one] !== undefined)
+  return name === undefined ? null : (GENERATED[name] ?? null)
+}
+
+/** The program of a command, without the shell or env before it. */
+function programOf(command: readonly string[]): string {
+  const words = (command[0] === 'sh' ? (command[2] ?? '') : command.join(' ')).split(/\s+/)
+  return words.find((word) => !['exec', 'env'].includes(word) && !word.includes('=')) ?? ''
 }

@@ -1,3 +1,4 @@
+import { assemble, notThis } from '../assemble.ts'
 import type { BuildPlan, Checkout, Language, NotThis } from '../build-plan.ts'
 
 /** Files that are served as they are: nothing is run. */
@@ -8,19 +9,17 @@ export const staticFiles: Language = {
   plan,
 }
 
-function plan({ files, manifest }: Checkout): BuildPlan | NotThis {
+function plan(checkout: Checkout): BuildPlan | NotThis {
+  const { files, manifest } = checkout
   const folder = manifest.build?.publish ?? ''
   const index = folder === '' ? 'index.html' : `${folder}/index.html`
-  if (!files.includes(index)) return { not: `there is no ${index}`, isNear: false }
-  return {
+  if (!files.includes(index) && manifest.build?.steps === undefined) return notThis(`there is no ${index}`)
+  return assemble(checkout, {
     kind: 'static',
-    why: [`found ${index}`, `serves ${folder === '' ? 'the files of the repository' : `the folder ${folder}`}`],
+    why: [files.includes(index) ? `found ${index}` : 'the steps make it', `serves ${folder === '' ? 'the files of the repository' : `the folder ${folder}`}`],
     builder: null,
-    steps: [],
     taken: { kind: 'folder', path: folder },
     runner: { base: 'static', version: null },
     command: null,
-    env: {},
-    releaseCommand: null,
-  }
+  })
 }

@@ -1,6 +1,14 @@
+import type { Pack } from 'tar-stream'
+
 /** A file or link that goes into a base; links of the alternatives system, which no install script made, are such. */
 export interface BaseFile {
   readonly name: string
   readonly text?: string
   readonly link?: string
+}
+
+/** Puts it into a tar of a root file system. */
+export function addBaseFile(target: Pack, { name, text, link }: BaseFile): void {
+  if (link === undefined) target.entry({ name, mode: 0o644 }, text ?? '')
+  else target.entry({ name, type: 'symlink', linkname: link })
 }

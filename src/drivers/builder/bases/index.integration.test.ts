@@ -64,6 +64,7 @@ test('a language comes in the version that is asked for, with compilers only whe
 
   expect(await says('node', '22.23.3', 'node', '--version')).toEqual('v22.23.3')
   expect(await says('node', '22.23.3', 'npm', '--version')).toMatch(/^10\./)
+  expect(await says('node', '26.10.0', 'npm', '--version')).toMatch(/^11\./)
   expect(await says('python', '3.11', 'python', '--version')).toMatch(/^Python 3\.11\./)
   expect(await says('node-build', null, 'sh', '-c', 'which gcc || echo none')).toEqual('none')
   await expect(bases.image({ base: 'node', version: '22.999.0' })).rejects.toMatchObject({ code: 'bases.no_such_version' })

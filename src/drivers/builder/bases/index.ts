@@ -4,6 +4,7 @@ import { sha256 } from '../../../lib/hash.ts'
 import type { Log } from '../../../lib/log.ts'
 import { tarStream } from '../../../lib/tar.ts'
 import type { Boxes } from '../../runtime/types.ts'
+import { addBaseFile, type BaseFile } from './base-file.ts'
 import { npmVersion, STATIC_SERVER, staticServerSource, withNodeFiles } from './node-files.ts'
 import { type Recipe, type RecipeFacts, recipeOf, recipeTag } from './recipe.ts'
 import { suiteOfHost, withRootfs } from './rootfs.ts'
@@ -18,8 +19,8 @@ export interface BasesOptions {
   readonly boxes: Boxes
   /** Prefix of a registry that has them, e.g. `127.0.0.1:5000/lockgate`; what is made here is pushed there too. */
   readonly registry: string | null
-  /** Where packages come from, for what is fetched into a base. */
-  readonly env?: Readonly<Record<string, string>>
+  /** Where packages come from and what is trusted, for what is fetched into a base. */
+  readonly online?: { readonly env: Readonly<Record<string, string>>; readonly files: readonly BaseFile[] }
   readonly log: Log
 }
 
@@ -44,8 +45,10 @@ export class Bases {
 
   /** What `image` will give, without making it: equal recipes are equal tags. */
   async tag(choice: BaseChoice): Promise<string> {
-    const version = choice.version === null ? '' : `${choice.version}-`
-    return `lockgate/${choice.base}:${version}${recipeTag(choice, await factsOfHost())}`
+    const facts = await factsOfHost()
+    // The version that runs us is the one without a number.
+    const version = choice.version === null || choice.version === facts.node ? '' : `${choice.version}-`
+    return `lockgate/${choice.base}:${version}${recipeTag(choice, facts)}`
   }
 
   async #image(choice: BaseChoice, tag: string, note: (line: string) => void): Promise<string> {
@@ -83,7 +86,7 @@ export class Bases {
       command: run?.command ?? ['true'],
       limits: run === undefined ? FILL_LIMITS : RUN_LIMITS,
       network: run?.isOnline ? 'open' : 'none',
-      env: { ...(run?.isOnline ? this.#options.env : {}), ...run?.env },
+      env: { ...(run?.isOnline ? this.#options.online?.env : {}), ...run?.env },
     })
     try {
       await this.#add(box, recipe)
@@ -105,6 +108,14 @@ export class Bases {
       )
     }
     if (run === undefined) return
+    const files = run.isOnline ? (this.#options.online?.files ?? []) : []
+    await boxes.put(
+      box,
+      '/',
+      tarStream(async (target) => {
+        for (const file of files) addBaseFile(target, file)
+      }),
+    )
     const lines: string[] = []
     const { status } = await boxes.run(box, { line: (line) => lines.push(line), signal: AbortSignal.timeout(RUN_MS) })
     if (status !== 0)

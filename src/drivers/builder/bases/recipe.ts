@@ -7,7 +7,7 @@ import { APACHE_FILES, PHP_BUILD_FILES, PHP_ENV, PHP_PACKAGES, SERVER_PACKAGES }
 /** Nobody on any host has this number: a process that gets out of its container owns nothing. */
 export const APP_USER = 700_000
 
-const PACKAGES: readonly string[] = ['libc-bin', 'busybox-static', 'ca-certificates', 'make', 'tzdata', 'libstdc++6', 'base-files', 'netbase']
+const PACKAGES: readonly string[] = ['libc-bin', 'busybox-static', 'ca-certificates', 'make', 'tzdata', 'libstdc++6', 'libatomic1', 'base-files', 'netbase']
 // Some packages come from git, and Makefiles are written for the GNU tools.
 const TOOLS: readonly string[] = ['git', 'bash', 'coreutils', 'findutils', 'grep', 'gzip', 'sed', 'tar', 'unzip']
 // 280 MB that only packages without a prebuilt part need; python3 is what node-gyp is written in.

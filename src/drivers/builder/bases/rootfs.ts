@@ -10,7 +10,7 @@ import { readIfThere } from '../../../lib/files.ts'
 import { run } from '../../../lib/run.ts'
 import { addEntry, type Bytes, ownedBy, tarStream } from '../../../lib/tar.ts'
 import { distributionSources, downloadOptions, suiteSources } from './apt-sources.ts'
-import type { BaseFile } from './base-file.ts'
+import { addBaseFile } from './base-file.ts'
 import { fileCapability } from './file-capability.ts'
 import { APP_USER, APPLETS, LEFT_OUT, type Packages } from './recipe.ts'
 
@@ -142,11 +142,6 @@ function addSystem(target: Pack, names: ReadonlySet<string>, certificates: reado
       target.entry({ name: `${home}/${applet}`, type: 'symlink', linkname: `/${busybox}` })
   // Where the first line of scripts looks for it.
   if (home === 'bin' && !names.has('usr/bin/env')) target.entry({ name: 'usr/bin/env', type: 'symlink', linkname: `/${busybox}` })
-}
-
-function addBaseFile(target: Pack, { name, text, link }: BaseFile): void {
-  if (link === undefined) target.entry({ name, mode: 0o644 }, text ?? '')
-  else target.entry({ name, type: 'symlink', linkname: link })
 }
 
 async function textOf(stream: Bytes): Promise<string> {

@@ -21,6 +21,18 @@ export const CA_ENV: Readonly<Record<string, string>> = {
   CARGO_HTTP_CAINFO: CA_PATH,
 }
 
+/** Where package managers keep what they fetched, so that the next build of the app need not. */
+export const CACHE_ENV: Readonly<Record<string, string>> = {
+  npm_config_cache: '/cache/npm',
+  PIP_CACHE_DIR: '/cache/pip',
+  GOPATH: '/cache/go',
+  GOCACHE: '/cache/go-build',
+  // A cache that may not be written to cannot be thrown away.
+  GOFLAGS: '-modcacherw',
+  COMPOSER_CACHE_DIR: '/cache/composer',
+  COMPOSER_HOME: '/tmp/composer',
+}
+
 export interface HostSettings {
   /** Given to every build. */
   readonly env: Readonly<Record<string, string>>

@@ -10,7 +10,7 @@ import type { Boxes } from '../../runtime/types.ts'
 import { Bases } from '../bases/index.ts'
 import type { Builder, BuildRequest, BuildResult } from '../types.ts'
 import { buildDockerfile, dockerfileRecipe } from './dockerfile.ts'
-import { hostSettings } from './host-settings.ts'
+import { CA_ENV, CA_PATH, hostSettings } from './host-settings.ts'
 import { ImageStore } from './image-store.ts'
 import { buildSteps } from './steps.ts'
 import { testArtifact } from './test-artifact.ts'
@@ -70,8 +70,10 @@ export const box: Driver<Builder, typeof Config, BoxNeeds> = {
       throw new InvalidError('builder.no_boxes', 'The box builder needs a runtime that gives boxes: choose the runtime docker, or the builder fake')
     const settings = config.hostPackageSettings ? await hostSettings(process.env) : { env: {}, notes: [] }
     for (const note of settings.notes) log.warn('package setting of the host left out', { note })
-    const bases = new Bases({ boxes, registry: config.basesRegistry, env: settings.env, log })
     const caBundle = await readBundle(config.caBundle)
+    const trusted =
+      caBundle === null ? { env: settings.env, files: [] } : { env: { ...settings.env, ...CA_ENV }, files: [{ name: CA_PATH.slice(1), text: caBundle }] }
+    const bases = new Bases({ boxes, registry: config.basesRegistry, online: trusted, log })
     const { installation, freeDiskMb, requireFilter, appMb, registryMirrors } = config
     const images = new ImageStore(boxes, installation, config.imagesMb)
     return openBuilder({ boxes, bases, images, installation, env: settings.env, caBundle, freeDiskMb, requireFilter, appMb, registryMirrors })
@@ -103,7 +105,7 @@ async function build(yard: Yard, request: BuildRequest): Promise<BuildResult> {
   const chosen = describePlan(plan)
   workshop.note(`Building as ${chosen}`)
   if (plan.kind === 'dockerfile') return { ...(await buildDockerfile(yard, workshop, plan)), chosen, releaseCommand: null, tests: [], content: null }
-  return { ...(await buildSteps(workshop, plan)), chosen, releaseCommand: plan.releaseCommand, tests: [], content: workshop.content }
+  return { ...(await buildSteps(workshop, plan)), chosen, releaseCommand: plan.releaseCommand, content: workshop.content }
 }
 
 async function planOf(request: BuildRequest): Promise<BuildPlan> {

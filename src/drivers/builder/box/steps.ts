@@ -2,20 +2,34 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
+import type { TestFile } from '../../../core/build/build.ts'
 import { BuildFailure } from '../../../core/build/build-failure.ts'
-import type { StepsPlan } from '../../../core/build/build-plan.ts'
+import type { ImageChoice, StepsPlan } from '../../../core/build/build-plan.ts'
 import { repack } from '../../../lib/repack.ts'
 import { STATIC_SERVER } from '../bases/node-files.ts'
 import type { BuildResult } from '../types.ts'
+import { testFiles } from './test-files.ts'
 import type { Workshop } from './workshop.ts'
 
 /** Carries out a plan of steps: they run in the builder image, what is taken goes onto the runner image. */
-export async function buildSteps(workshop: Workshop, plan: StepsPlan): Promise<Pick<BuildResult, 'digest' | 'runSpec' | 'ports'>> {
-  if (plan.builder !== null) await workshop.run(plan.builder, plan.steps)
+export async function buildSteps(workshop: Workshop, plan: StepsPlan): Promise<Pick<BuildResult, 'digest' | 'runSpec' | 'ports' | 'tests'>> {
+  const tests = plan.builder === null ? [] : await run(workshop, plan.builder, plan)
   const files = await taken(workshop, plan)
   const command = plan.command ?? ['node', STATIC_SERVER, '/app']
   // What the image says is what runs: the release's command stays free for lockgate.yaml.
-  return { digest: await workshop.makeImage({ runner: plan.runner, files, command, env: plan.env }), runSpec: { command: null }, ports: [] }
+  return { digest: await workshop.makeImage({ runner: plan.runner, files, command, env: plan.env }), runSpec: { command: null }, ports: [], tests }
+}
+
+/** Runs the steps and gives what their tests left, which a failure carries too. */
+async function run(workshop: Workshop, builder: ImageChoice, { steps }: StepsPlan): Promise<readonly TestFile[]> {
+  const isTested = steps.some(({ phase }) => phase === 'test')
+  try {
+    await workshop.run(builder, steps)
+  } catch (error) {
+    if (!isTested || !(error instanceof BuildFailure) || error.buildCause === 'requested') throw error
+    throw new BuildFailure(error.buildCause, error.message, await testFiles(workshop).catch(() => []))
+  }
+  return isTested ? await testFiles(workshop) : []
 }
 
 async function taken(workshop: Workshop, { builder, taken }: StepsPlan): Promise<Readable> {

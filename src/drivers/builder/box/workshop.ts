@@ -10,7 +10,7 @@ import type { BoxEnd, BoxSpec } from '../../runtime/types.ts'
 import { APP_USER } from '../bases/recipe.ts'
 import type { BuildRequest } from '../types.ts'
 import { cancelled, orCancelled } from './cancelled.ts'
-import { CA_ENV, CA_PATH } from './host-settings.ts'
+import { CA_ENV, CA_PATH, CACHE_ENV } from './host-settings.ts'
 import { LogBudget } from './log-budget.ts'
 import { StepsReader, stepsCommand } from './steps-program.ts'
 import { Hints, tooBig, verdictOf } from './verdict.ts'
@@ -77,7 +77,7 @@ export class Workshop {
         image,
         command: stepsCommand(mark, image, steps),
         workdir: '/app',
-        env: { HOME: '/tmp', CI: 'true', npm_config_cache: '/cache/npm', PORT: '8080', ...env, ...(caBundle === null ? {} : CA_ENV) },
+        env: { HOME: '/tmp', CI: 'true', PORT: '8080', ...CACHE_ENV, ...env, ...(caBundle === null ? {} : CA_ENV) },
         tmpfs: { '/tmp': 256 },
       },
       { work: '/app' },

@@ -1,0 +1,145 @@
+import { BuildFailure } from '../build-failure.ts'
+import type { Checkout, PlannedStep } from '../build-plan.ts'
+
+/** Fetched where the repository does not say which, by what their lock files look like. */
+const PNPM: Readonly<Record<string, string>> = { '9': '10.34.8', '6': '8.15.9', '5': '7.33.7' }
+const YARN_CLASSIC = '1.22.22'
+/** By the format of their lock file: a newer one would write it anew, which a build refuses. */
+const YARN_BERRY: Readonly<Record<string, string>> = { '6': '3.8.7', '8': '4.9.4' }
+const NEWEST_YARN = '4.18.1'
+
+/** Where a package manager is put for the time of the build; its programs come first in PATH. */
+export const TOOLS = '.lockgate'
+const TOOLS_PATH = `/app/${TOOLS}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`
+
+const LOCKS = {
+  npm: ['package-lock.json', 'npm-shrinkwrap.json'],
+  pnpm: ['pnpm-lock.yaml'],
+  yarn: ['yarn.lock'],
+  bun: ['bun.lock', 'bun.lockb'],
+} as const
+
+/** How packages are installed, and what `run` makes of a script's name. */
+export interface PackageManager {
+  /** For people: `pnpm 10.34.8`. */
+  readonly called: string
+  readonly lock: string
+  readonly install: readonly PlannedStep[]
+  readonly script: (name: string) => PlannedStep
+  /** Takes away packages that only the build needed. */
+  readonly prune: readonly PlannedStep[]
+  /** Takes away the package manager. */
+  readonly clean: readonly PlannedStep[]
+}
+
+export interface Wanted {
+  /** The `packageManager` field of package.json. */
+  readonly packageManager: string | undefined
+  /** What an install makes depends on package.json and the lock alone. */
+  readonly isInstallPlain: boolean
+}
+
+/**
+ * The package manager of a checkout: the field packageManager, else its lock file. Throws BuildFailure `not_understood` when
+ * there is no lock file of it.
+ */
+export function packageManagerOf(checkout: Checkout, wanted: Wanted): PackageManager {
+  const { files } = checkout
+  const [, field, version] = /^(npm|pnpm|yarn|bun)(?:@(\d+\.\d+\.\d+[\w.-]*))?/.exec(wanted.packageManager ?? '') ?? []
+  const names = Object.keys(LOCKS) as (keyof typeof LOCKS)[]
+  const name = names.find((one) => one === field) ?? names.find((one) => LOCKS[one].some((lock) => files.includes(lock))) ?? 'npm'
+  const lock = LOCKS[name].find((one) => files.includes(one))
+  if (name === 'bun')
+    throw new BuildFailure(
+      'not_understood',
+      'bun is not understood here: name an image that has it as build.builder in lockgate.yaml, with build.install and build.steps',
+    )
+  if (lock === undefined) throw new BuildFailure('not_understood', withoutLock(name, wanted.packageManager))
+  const inputs = ['package.json', lock, '.npmrc', '.yarnrc', '.yarnrc.yml', 'pnpm-workspace.yaml'].filter((one) => files.includes(one))
+  const keeps = wanted.isInstallPlain && !files.some((one) => one.startsWith('.yarn/')) ? { keeps: { inputs, outputs: ['node_modules'] } } : {}
+  if (name === 'npm') return npm(lock, keeps)
+  return name === 'pnpm' ? pnpm(checkout, { lock, version, keeps }) : yarn(checkout, { lock, version, keeps })
+}
+
+function withoutLock(name: 'npm' | 'pnpm' | 'yarn', field: string | undefined): string {
+  const said = field === undefined ? '' : ` (the package.json asks for ${field})`
+  const lock = LOCKS[name][0]
+  return `This looks like a Node app, but there is no ${lock}${said}, so that two builds could differ: run "${name} install" and commit the ${lock} it writes`
+}
+
+type Keeps = Pick<PlannedStep, 'keeps'>
+interface Locked {
+  readonly lock: string
+  readonly version: string | undefined
+  readonly keeps: Keeps
+}
+
+function npm(lock: string, keeps: Keeps): PackageManager {
+  return {
+    called: 'npm',
+    lock,
+    install: [{ name: 'npm ci', run: ['npm', 'ci'], phase: 'install', ...keeps }],
+    script: (name) => ({ name: `npm run ${name}`, run: ['npm', 'run', name], phase: 'build' }),
+    prune: [{ name: 'npm prune --omit=dev', run: ['npm', 'prune', '--omit=dev'], phase: 'build' }],
+    clean: [],
+  }
+}
+
+function pnpm({ texts }: Checkout, { lock, version, keeps }: Locked): PackageManager {
+  const [, format = '9'] = /^lockfileVersion:\s*['"]?(\d+)/m.exec(texts[lock] ?? '') ?? []
+  const chosen = version ?? PNPM[format]
+  if (chosen === undefined)
+    throw new BuildFailure(
+      'not_understood',
+      `The ${lock} has format ${format}, which no known pnpm writes: say which in the field packageManager of package.json`,
+    )
+  const env = { PATH: TOOLS_PATH, npm_config_store_dir: '/cache/pnpm' }
+  const step = (run: readonly string[], phase: PlannedStep['phase']): PlannedStep => ({ name: run.join(' '), run, phase, env })
+  return {
+    called: `pnpm ${chosen}`,
+    lock,
+    install: [fetched(`pnpm@${chosen}`), { ...step(['pnpm', 'install', '--frozen-lockfile'], 'install'), ...keeps }],
+    script: (name) => step(['pnpm', 'run', name], 'build'),
+    prune: [step(['pnpm', 'prune', '--prod', '--ignore-scripts'], 'build')],
+    clean: [CLEAN],
+  }
+}
+
+function yarn({ texts }: Checkout, { lock, version, keeps }: Locked): PackageManager {
+  const isClassic = version === undefined ? !(texts[lock] ?? '').includes('__metadata:') : version.startsWith('1.')
+  const [, format = ''] = /^__metadata:\s*version: (\d+)/m.exec(texts[lock] ?? '') ?? []
+  const chosen = version ?? (isClassic ? YARN_CLASSIC : (YARN_BERRY[format] ?? NEWEST_YARN))
+  // An app is started by node: with Plug'n'Play it would find no package.
+  const settings = isClassic
+    ? { YARN_CACHE_FOLDER: '/cache/yarn' }
+    : { YARN_NODE_LINKER: 'node-modules', YARN_GLOBAL_FOLDER: '/cache/yarn-berry', YARN_ENABLE_TELEMETRY: '0' }
+  const env = { PATH: TOOLS_PATH, ...settings }
+  const step = (run: readonly string[], phase: PlannedStep['phase']): PlannedStep => ({ name: run.join(' '), run, phase, env })
+  return {
+    called: `yarn ${chosen}`,
+    lock,
+    install: [
+      fetched(isClassic ? `yarn@${chosen}` : `@yarnpkg/cli-dist@${chosen}`),
+      { ...step(isClassic ? ['yarn', 'install', '--frozen-lockfile', '--non-interactive'] : ['yarn', 'install', '--immutable'], 'install'), ...keeps },
+    ],
+    script: (name) => step(['yarn', 'run', name], 'build'),
+    prune: [
+      isClassic
+        ? step(['yarn', 'install', '--production', '--ignore-scripts', '--prefer-offline', '--frozen-lockfile', '--non-interactive'], 'build')
+        : step(['yarn', 'workspaces', 'focus', '--all', '--production'], 'build'),
+    ],
+    clean: [CLEAN],
+  }
+}
+
+/** A package manager at a version, of the npm registry; the same one comes from the cache the next time. */
+function fetched(name: string): PlannedStep {
+  return {
+    name: `npm install --global ${name}`,
+    run: ['npm', 'install', '--global', `--prefix=/app/${TOOLS}`, name],
+    phase: 'install',
+    keeps: { inputs: [], outputs: [TOOLS] },
+  }
+}
+
+const CLEAN: PlannedStep = { name: `rm -rf ${TOOLS}`, run: ['rm', '-rf', TOOLS], phase: 'build' }
