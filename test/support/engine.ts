@@ -1,7 +1,9 @@
 // What the engine holds of one installation, by label alone: to see that nothing is left, and to leave nothing ourselves.
 import { z } from 'zod'
+import { removeFilter } from '../../src/drivers/runtime/docker/build-filter.ts'
 import { EngineClient } from '../../src/drivers/runtime/docker/client.ts'
 import { LABEL, labelFilter } from '../../src/drivers/runtime/docker/labels.ts'
+import { removeVolumeFiles } from '../../src/drivers/runtime/docker/volumes.ts'
 
 const Containers = z.array(z.object({ Id: z.string(), Names: z.array(z.string()), Labels: z.record(z.string(), z.string()) }))
 const Networks = z.array(z.object({ Id: z.string(), Name: z.string() }))
@@ -37,8 +39,8 @@ export async function holdingsOf(installation: string): Promise<Holdings> {
   }
 }
 
-/** Removes all of it. */
-export async function wipe(installation: string): Promise<void> {
+/** Removes all of it, with the rules of its builds and the disks that are in files of a folder. */
+export async function wipe(installation: string, volumesDirectory: string): Promise<void> {
   const client = new EngineClient(SOCKET, 30_000)
   const { containers, networks, images, volumes } = await holdingsOf(installation)
   const gone = (path: string, query: Readonly<Record<string, string>> = {}) => client.send({ method: 'DELETE', path, query }).catch(() => undefined)
@@ -46,4 +48,6 @@ export async function wipe(installation: string): Promise<void> {
   for (const name of networks) await gone(`/networks/${name}`)
   for (const name of volumes) await gone(`/volumes/${encodeURIComponent(name)}`)
   for (const tag of images) await gone(`/images/${encodeURI(tag)}`, { force: 'true' })
+  await removeFilter(installation)
+  await removeVolumeFiles(volumesDirectory)
 }

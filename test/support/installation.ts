@@ -141,7 +141,7 @@ async function around(parts: Parts): Promise<Installation> {
     stop: async () => {
       await server.stop()
       await edge.stop()
-      await wipe(name)
+      await wipe(name, join(directory, 'data', 'volumes'))
       await undo()
       await rm(directory, { recursive: true, force: true })
     },

@@ -78,6 +78,8 @@ export function imageArguments(options: ImageOptions): string[] {
 const STEP = /^(?:\[\d+\/\d+\] )?STEP \d+\/\d+: (.*)$/
 /** What it says for itself, not for the app. */
 const NOISE = /^(Getting image source signatures|Copying (blob|config) sha256:|Writing manifest to image destination|--> [0-9a-f]{12,64}$|[0-9a-f]{64}$)/
+/** A page of its own internals, in the middle of a sentence. */
+const REQUEST = / for copier\.request\{.*\}(?=: )/
 const FAILED = /^Error: (?:building at STEP "(?<step>.*?)": )?(?<reason>.*)$/
 
 /** Reads what buildah says: instructions as steps, an error as a reason. A RUN that prints the same only changes how it looks. */
@@ -111,9 +113,11 @@ export class ImageReader {
       return
     }
     if (NOISE.test(text)) return
-    const failed = FAILED.exec(text)
-    if (failed) this.#reason = /exit status \d+$/.test(text) ? null : (failed.groups?.['reason'] ?? null)
-    this.#told.line(text)
+    const line = text.replace(REQUEST, '')
+    const failed = FAILED.exec(line)
+    if (failed) this.#reason = /exit status \d+$/.test(line) ? null : (failed.groups?.['reason'] ?? null)
+    else if (this.#reason !== null && line.startsWith('\t* ')) this.#reason = line.slice(3)
+    this.#told.line(line)
   }
 
   /** Nothing comes any more. */

@@ -5,7 +5,7 @@ import type { BuildLimits } from '../types.ts'
 
 // How shells, libc and Node say it; the engine does not tell.
 const NO_MORE_PROCESSES = /Resource temporarily unavailable|\bEAGAIN\b|can(no|')t fork/i
-const NO_MORE_SPACE = /No space left on device|\bENOSPC\b/
+const NO_MORE_SPACE = /no space left on device|\bENOSPC\b/i
 /** A disk this full is why a program failed, whatever it said. */
 const FULL = 0.985
 
