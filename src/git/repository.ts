@@ -39,6 +39,7 @@ export interface Elsewhere {
 export class Repositories implements Source {
   readonly #directory: string
   readonly #elsewhere: Elsewhere
+  readonly #making = new Map<AppName, Promise<void>>()
 
   constructor(directory: string, elsewhere: Elsewhere) {
     this.#directory = directory
@@ -53,6 +54,16 @@ export class Repositories implements Source {
   async ensure(app: AppName): Promise<string> {
     const path = this.pathOf(app)
     if ((await readIfThere(join(path, 'HEAD'))) !== null) return path
+    // The first pushes of an app may come side by side.
+    const underWay = this.#making.get(app) ?? this.#make(path).finally(() => this.#making.delete(app))
+    this.#making.set(app, underWay)
+    await underWay
+    return path
+  }
+
+  async #make(path: string): Promise<void> {
+    // Another call may have made it between our look and our turn.
+    if ((await readIfThere(join(path, 'HEAD'))) !== null) return
     const hooks = await this.#ensureHooks()
     await makeFolder(this.#directory, 0o700)
     const fresh = `${path}.${randomWord(6)}.tmp`
@@ -62,7 +73,6 @@ export class Repositories implements Source {
     await mkdir(join(fresh, 'info'), { recursive: true })
     await writeFile(join(fresh, 'info', 'attributes'), '* -export-ignore -export-subst\n')
     await rename(fresh, path)
-    return path
   }
 
   async resolve(app: AppName, ref: string): Promise<{ ref: string; commitId: string }> {

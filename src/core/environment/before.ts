@@ -1,7 +1,9 @@
 // What happens once, before anything moves: the check, and the release command.
 import { totalmem } from 'node:os'
-import { messageOf, PlatformError } from '../../lib/errors.ts'
+import { codeOf, messageOf, PlatformError } from '../../lib/errors.ts'
 import { EVERYTHING } from '../actor/actor.ts'
+import type { Artifact } from '../artifact/artifact.ts'
+import type { Context } from '../context.ts'
 import { openReleaseCommand } from '../one-off/open.ts'
 import { environmentOf } from '../secret/environment.ts'
 import { type ActionInput, intent, type Outcome } from './action.ts'
@@ -14,7 +16,7 @@ export async function check(input: ActionInput): Promise<Outcome> {
   if (!release) return { kind: 'passed' }
   try {
     const artifact = await context.store.read.artifacts.get(EVERYTHING, release.artifactId)
-    await context.runtime.resolveImage(artifact.digest)
+    await haveImage(context, artifact)
     await environmentOf(context, release)
   } catch (error) {
     if (!(error instanceof PlatformError) || error.retryable) throw error
@@ -30,6 +32,16 @@ export async function check(input: ActionInput): Promise<Outcome> {
     }
   }
   return { kind: 'passed' }
+}
+
+/** In the engine, or brought back from the registry of artifacts: the same image and no other. */
+async function haveImage(context: Pick<Context, 'runtime'>, { digest, reference }: Artifact): Promise<void> {
+  try {
+    await context.runtime.resolveImage(digest)
+  } catch (error) {
+    if (codeOf(error) !== 'image.not_found' || reference === null) throw error
+    if ((await context.runtime.resolveImage(reference)).digest !== digest) throw error
+  }
 }
 
 /** The release command: a one-off of its own, found again by its record, never run twice. */

@@ -77,7 +77,7 @@ export class Workshop {
         image,
         command: stepsCommand(mark, image, steps),
         workdir: '/app',
-        env: { HOME: '/tmp', CI: 'true', PORT: '8080', ...CACHE_ENV, ...env, ...(caBundle === null ? {} : CA_ENV) },
+        env: { ...this.request.secrets, HOME: '/tmp', CI: 'true', PORT: '8080', ...CACHE_ENV, ...env, ...(caBundle === null ? {} : CA_ENV) },
         tmpfs: { '/tmp': 256 },
       },
       { work: '/app' },
