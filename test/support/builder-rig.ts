@@ -3,14 +3,16 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import { DEFAULT_RUN_SPEC } from '../../src/core/artifact/artifact.ts'
+import type { BaseChoice } from '../../src/core/build/build-plan.ts'
 import type { BuildStep } from '../../src/core/build/build-step.ts'
+import { Bases } from '../../src/drivers/builder/bases/index.ts'
 import { box } from '../../src/drivers/builder/box/index.ts'
 import { aBuild, type BuildOptions } from '../../src/drivers/builder/contract.ts'
 import type { Builder, BuildResult } from '../../src/drivers/builder/types.ts'
 import { removeFilter } from '../../src/drivers/runtime/docker/build-filter.ts'
 import { docker } from '../../src/drivers/runtime/docker/index.ts'
 import { removeVolumeFiles } from '../../src/drivers/runtime/docker/volumes.ts'
-import type { InstanceSpec, Runtime } from '../../src/drivers/runtime/types.ts'
+import type { Boxes, InstanceSpec, Runtime } from '../../src/drivers/runtime/types.ts'
 import { randomWord } from '../../src/lib/ids.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { run } from '../../src/lib/run.ts'
@@ -27,22 +29,25 @@ export interface Built {
 export class BuilderRig {
   readonly builder: Builder
   readonly runtime: Runtime
+  readonly #boxes: Boxes
   readonly #installation: string
   readonly #environmentId = `e-${randomWord(8)}`
   readonly #prefix = `10.216.${Math.floor(Math.random() * 256)}`
   #instances = 0
 
-  private constructor(parts: { readonly builder: Builder; readonly runtime: Runtime; readonly installation: string }) {
+  private constructor(parts: { readonly builder: Builder; readonly runtime: Runtime; readonly boxes: Boxes; readonly installation: string }) {
     this.builder = parts.builder
     this.runtime = parts.runtime
+    this.#boxes = parts.boxes
     this.#installation = parts.installation
   }
 
   static async open(): Promise<BuilderRig> {
     const installation = `t${randomWord(8)}`
     const { runtime, boxes } = await docker.create(docker.Config.parse({ installation, volumesDirectory: directoryOf(installation) }), undefined)
+    if (boxes === null) throw new Error('no boxes')
     const builder = await box.create(box.Config.parse({ installation }), { boxes, log: silentLog })
-    return new BuilderRig({ builder, runtime, installation })
+    return new BuilderRig({ builder, runtime, boxes, installation })
   }
 
   async build(files: Readonly<Record<string, string>>, options: BuildOptions = {}): Promise<Built> {
@@ -85,6 +90,16 @@ export class BuilderRig {
     const url = `http://${spec.address}:9000`
     await expect.poll(async () => (await fetch(url).catch(() => null))?.status, { timeout: 20_000 }).toEqual(200)
     return { url, name: spec.name }
+  }
+
+  /** A base of ours, made when it is not there. */
+  base(choice: BaseChoice): Promise<string> {
+    return new Bases({ boxes: this.#boxes, registry: null, log: silentLog }).image(choice)
+  }
+
+  /** What an image runs. */
+  async commandOf({ digest }: BuildResult): Promise<unknown> {
+    return JSON.parse((await run('docker', ['inspect', '--format', '{{json .Config.Cmd}}', digest])).stdout)
   }
 
   /** Stops an instance as the platform does; gives its exit code. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { distributionSources, downloadOptions, suiteSources } from './apt-sources.ts'
+import { distributionSources, downloadOptions, mirrored, suiteSources } from './apt-sources.ts'
 
 test('the distribution is found in both forms, with its mirror and key; other repositories stay out', () => {
   const files = {
@@ -43,4 +43,13 @@ test('another suite of Debian comes from the mirrors of the host, on other distr
     'deb http://mirror/debian-security trixie-security main',
   ])
   expect(suiteSources(['deb http://archive.ubuntu.com/ubuntu noble main'], 'noble', 'trixie')[0]).toMatch(/ http:\/\/deb\.debian\.org\/debian trixie main$/)
+})
+
+test('a mirror that is set takes the place of the archive, and of its security fixes', () => {
+  const lines = ['deb [signed-by=/k.gpg] http://deb.debian.org/debian trixie main', 'deb http://deb.debian.org/debian-security trixie-security main']
+
+  expect(mirrored(lines, 'https://m.example.net/debian/')).toEqual([
+    'deb [signed-by=/k.gpg] https://m.example.net/debian trixie main',
+    'deb https://m.example.net/debian-security trixie-security main',
+  ])
 })

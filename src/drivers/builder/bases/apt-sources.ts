@@ -46,6 +46,12 @@ export function suiteSources(lines: readonly SourceLine[], host: string, suite: 
   return debian.map((line) => line.replace(new RegExp(` ${from}(-updates|-security)? `), (_, pocket: string | undefined) => ` ${suite}${pocket ?? ''} `))
 }
 
+/** The same sources from a mirror: `http://mirror/debian`, security fixes from `http://mirror/debian-security`. */
+export function mirrored(lines: readonly SourceLine[], mirror: string): SourceLine[] {
+  const root = mirror.replace(/\/$/, '')
+  return lines.map((line) => line.replace(/https?:\/\/\S+ (\S+)/, (_, suite: string) => `${root}${suite.endsWith('-security') ? '-security' : ''} ${suite}`))
+}
+
 function parseOneLine(text: string): Entry[] {
   const entries: Entry[] = []
   for (const line of text.split('\n')) {

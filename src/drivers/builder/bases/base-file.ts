@@ -1,4 +1,6 @@
+import type { Readable } from 'node:stream'
 import type { Pack } from 'tar-stream'
+import { tarStream } from '../../../lib/tar.ts'
 
 /** A file or link that goes into a base; links of the alternatives system, which no install script made, are such. */
 export interface BaseFile {
@@ -11,4 +13,11 @@ export interface BaseFile {
 export function addBaseFile(target: Pack, { name, text, link }: BaseFile): void {
   if (link === undefined) target.entry({ name, mode: 0o644 }, text ?? '')
   else target.entry({ name, type: 'symlink', linkname: link })
+}
+
+/** A tar of such files alone, for a box. */
+export function baseFilesTar(files: readonly BaseFile[]): Readable {
+  return tarStream(async (target) => {
+    for (const file of files) addBaseFile(target, file)
+  })
 }

@@ -4,7 +4,7 @@ import { sha256 } from '../../../lib/hash.ts'
 import type { Log } from '../../../lib/log.ts'
 import { tarStream } from '../../../lib/tar.ts'
 import type { Boxes } from '../../runtime/types.ts'
-import { addBaseFile, type BaseFile } from './base-file.ts'
+import { type BaseFile, baseFilesTar } from './base-file.ts'
 import { npmVersion, STATIC_SERVER, staticServerSource, withNodeFiles } from './node-files.ts'
 import { type Recipe, type RecipeFacts, recipeOf, recipeTag } from './recipe.ts'
 import { suiteOfHost, withRootfs } from './rootfs.ts'
@@ -21,6 +21,8 @@ export interface BasesOptions {
   readonly registry: string | null
   /** Where packages come from and what is trusted, for what is fetched into a base. */
   readonly online?: { readonly env: Readonly<Record<string, string>>; readonly files: readonly BaseFile[] }
+  /** `http://mirror/debian`, instead of what the host's apt has; null: that. */
+  readonly debianMirror?: string | null
   readonly log: Log
 }
 
@@ -74,7 +76,7 @@ export class Bases {
     const { boxes } = this.#options
     const recipe = recipeOf(choice, await factsOfHost())
     const config = { tag, command: ['sh'], labels: { 'lockgate.base': choice.base }, env: recipe.env }
-    if ('packages' in recipe.from) await withRootfs(recipe.from, (tar) => boxes.importImage(tar, config))
+    if ('packages' in recipe.from) await withRootfs({ ...recipe.from, mirror: this.#options.debianMirror ?? null }, (tar) => boxes.importImage(tar, config))
     if ('packages' in recipe.from && recipe.run === undefined) return
     const below = 'packages' in recipe.from ? tag : await this.image(recipe.from)
     const box = `lockgate-bases-${choice.base}-${sha256(`${tag}${process.pid}`).slice(0, 8)}`
@@ -98,7 +100,7 @@ export class Bases {
 
   async #add(box: string, { node, staticServer, run }: Recipe): Promise<void> {
     const { boxes } = this.#options
-    if (node !== undefined) await withNodeFiles(node, (tar) => boxes.put(box, '/', tar))
+    if (node !== undefined) await withNodeFiles({ ...node, env: this.#options.online?.env ?? {} }, (tar) => boxes.put(box, '/', tar))
     if (staticServer) {
       const source = await staticServerSource()
       await boxes.put(
@@ -109,13 +111,7 @@ export class Bases {
     }
     if (run === undefined) return
     const files = run.isOnline ? (this.#options.online?.files ?? []) : []
-    await boxes.put(
-      box,
-      '/',
-      tarStream(async (target) => {
-        for (const file of files) addBaseFile(target, file)
-      }),
-    )
+    await boxes.put(box, '/', baseFilesTar(files))
     const lines: string[] = []
     const { status } = await boxes.run(box, { line: (line) => lines.push(line), signal: AbortSignal.timeout(RUN_MS) })
     if (status !== 0)

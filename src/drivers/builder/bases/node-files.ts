@@ -36,6 +36,8 @@ const OLDER_NPM = '10.9.9'
 export interface NodeWanted {
   readonly version: string
   readonly hasHeaders: boolean
+  /** Where the npm registry is, if not where this host says. */
+  readonly env: Readonly<Record<string, string>>
 }
 
 /**
@@ -44,12 +46,13 @@ export interface NodeWanted {
  */
 export async function withNodeFiles<T>(node: NodeWanted, use: (tar: Readable) => Promise<T>): Promise<T> {
   const { version, hasHeaders } = node
+  const env = Object.fromEntries(Object.entries(node.env).filter(([name]) => /^npm_config_.*registry$/i.test(name)))
   const folder = await mkdtemp(join(tmpdir(), 'lockgate-node-'))
   try {
     const isOurs = `v${version}` === process.version
-    const home = isOurs ? dirname(dirname(process.execPath)) : await packed(`node-linux-${process.arch}@${version}`, join(folder, 'node-package'))
+    const home = isOurs ? dirname(dirname(process.execPath)) : await packed(`node-linux-${process.arch}@${version}`, join(folder, 'node-package'), env)
     const npm =
-      Number(version.split('.')[0]) > 22 ? dirname(require.resolve('npm/package.json')) : await packed(`npm@${OLDER_NPM}`, join(folder, 'npm-package'))
+      Number(version.split('.')[0]) > 22 ? dirname(require.resolve('npm/package.json')) : await packed(`npm@${OLDER_NPM}`, join(folder, 'npm-package'), env)
     const binary = await stripped(join(home, 'bin', 'node'), join(folder, 'node'))
     return await use(tarStream((tar) => fill(tar, { binary, headers: hasHeaders ? join(home, 'include', 'node') : null, npm })))
   } finally {
@@ -58,12 +61,12 @@ export async function withNodeFiles<T>(node: NodeWanted, use: (tar: Readable) =>
 }
 
 /** The unpacked files of a package of the npm registry; npm refuses bytes that are not what the registry has published. */
-async function packed(name: string, folder: string): Promise<string> {
+async function packed(name: string, folder: string, env: Readonly<Record<string, string>>): Promise<string> {
   await mkdir(folder)
   const cli = join(dirname(require.resolve('npm/package.json')), 'bin', 'npm-cli.js')
   try {
     const { stdout } = await run(process.execPath, [cli, 'pack', '--json', `--pack-destination=${folder}`, '--', name], {
-      env: { ...passedOn(), npm_config_cache: join(folder, 'cache') },
+      env: { ...passedOn(), ...env, npm_config_cache: join(folder, 'cache') },
       timeoutMs: FETCH_MS,
     })
     const [described] = Packed.parse(JSON.parse(stdout))

@@ -9,7 +9,7 @@ import { codeOf, hasCode, messageOf, RejectedError, UnavailableError } from '../
 import { readIfThere } from '../../../lib/files.ts'
 import { run } from '../../../lib/run.ts'
 import { addEntry, type Bytes, ownedBy, tarStream } from '../../../lib/tar.ts'
-import { distributionSources, downloadOptions, suiteSources } from './apt-sources.ts'
+import { distributionSources, downloadOptions, mirrored, suiteSources } from './apt-sources.ts'
 import { addBaseFile } from './base-file.ts'
 import { fileCapability } from './file-capability.ts'
 import { APP_USER, APPLETS, LEFT_OUT, type Packages } from './recipe.ts'
@@ -33,20 +33,21 @@ export async function suiteOfHost(): Promise<string> {
  * Makes a root file system of Debian packages from the mirrors of the host's own apt sources, and gives it as a tar to `use`. Throws
  * RejectedError `bases.mmdebstrap_missing`, UnavailableError `bases.failed`.
  */
-export async function withRootfs<T>(wanted: Packages, use: (tar: Readable) => Promise<T>): Promise<T> {
+export async function withRootfs<T>(wanted: Packages & { readonly mirror: string | null }, use: (tar: Readable) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'lockgate-base-'))
   try {
     const file = join(folder, 'rootfs.tar')
-    await debootstrap(wanted.packages, wanted.suite, file)
+    await debootstrap(wanted, file)
     return await use(tarStream((tar) => refine(createReadStream(file), tar, wanted)))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-async function debootstrap(packages: readonly string[], suite: string, file: string): Promise<void> {
+async function debootstrap({ packages, suite, mirror }: Packages & { readonly mirror: string | null }, file: string): Promise<void> {
   const host = await suiteOfHost()
-  const sources = suiteSources(distributionSources(await aptFiles(), host), host, suite)
+  const known = suiteSources(distributionSources(await aptFiles(), host), host, suite)
+  const sources = mirror === null ? known : mirrored(known, mirror)
   if (sources.length === 0) throw new RejectedError('bases.no_sources', `No apt source of this host has the suite ${host} with the component main`)
   const dump = await run('apt-config', ['dump']).catch(() => ({ stdout: '' }))
   const env = Object.fromEntries(PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))

@@ -12,6 +12,7 @@ import type { Builder, BuildRequest, BuildResult } from '../types.ts'
 import { buildDockerfile, dockerfileRecipe } from './dockerfile.ts'
 import { CA_ENV, CA_PATH, hostSettings } from './host-settings.ts'
 import { ImageStore } from './image-store.ts'
+import { PackageMirrors, packageEnv, packageFiles } from './package-mirrors.ts'
 import { buildSteps } from './steps.ts'
 import { testArtifact } from './test-artifact.ts'
 import { Workshop } from './workshop.ts'
@@ -41,6 +42,7 @@ const Config = z
       .boolean()
       .default(true)
       .describe('Use the proxies and package registries this host is set up with in builds; never its passwords and tokens'),
+    packageMirrors: PackageMirrors,
     appMb: z.int().min(1).max(102_400).default(4096).describe('Most an app may be, unpacked: what is left to run after its build'),
     registryMirrors: z
       .array(z.string().regex(/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*$/, 'a registry, such as mirror.example.net:5000'))
@@ -71,12 +73,13 @@ export const box: Driver<Builder, typeof Config, BoxNeeds> = {
     const settings = config.hostPackageSettings ? await hostSettings(process.env) : { env: {}, notes: [] }
     for (const note of settings.notes) log.warn('package setting of the host left out', { note })
     const caBundle = await readBundle(config.caBundle)
-    const trusted =
-      caBundle === null ? { env: settings.env, files: [] } : { env: { ...settings.env, ...CA_ENV }, files: [{ name: CA_PATH.slice(1), text: caBundle }] }
-    const bases = new Bases({ boxes, registry: config.basesRegistry, online: trusted, log })
+    const env = packageEnv(config.packageMirrors, settings.env)
+    const files = [...packageFiles(config.packageMirrors), ...(caBundle === null ? [] : [{ name: CA_PATH.slice(1), text: caBundle }])]
+    const online = { env: { ...env, ...(caBundle === null ? {} : CA_ENV) }, files }
+    const bases = new Bases({ boxes, registry: config.basesRegistry, online, debianMirror: config.packageMirrors.debian ?? null, log })
     const { installation, freeDiskMb, requireFilter, appMb, registryMirrors } = config
     const images = new ImageStore(boxes, installation, config.imagesMb)
-    return openBuilder({ boxes, bases, images, installation, env: settings.env, caBundle, freeDiskMb, requireFilter, appMb, registryMirrors })
+    return openBuilder({ boxes, bases, images, installation, env, files, caBundle, freeDiskMb, requireFilter, appMb, registryMirrors })
   },
 }
 

@@ -4,6 +4,7 @@ import { parseManifest } from '../../../core/app/parse-manifest.ts'
 import { BuildFailure } from '../../../core/build/build-failure.ts'
 import { summarizeTests } from '../../../core/build/junit.ts'
 import { randomWord } from '../../../lib/ids.ts'
+import { run } from '../../../lib/run.ts'
 
 // The first build of a language makes its bases, which may take most of a minute.
 const MAKING_MS = 240_000
@@ -150,15 +151,42 @@ test.each([
   expect(await textAt(url)).toEqual('open\n')
 })
 
-test('a build in an image of somebody, from steps that stand in lockgate.yaml', { timeout: MAKING_MS }, async () => {
+test('a part in C is compiled against the Node it will run on', { timeout: MAKING_MS }, async () => {
+  const part =
+    '#include <node_api.h>\nstatic napi_value Init(napi_env env, napi_value exports) { napi_value text; napi_create_string_utf8(env, "compiled", NAPI_AUTO_LENGTH, &text); return text; }\nNAPI_MODULE(NODE_GYP_MODULE_NAME, Init)\n'
+  const program = "require('http').createServer((_, response) => response.end(require('./build/Release/part.node'))).listen(process.env.PORT)\n"
+  const { result, seconds } = await rig.build(
+    {
+      'package.json': JSON.stringify({ name: 'x', version: '1.0.0', scripts: { install: 'node-gyp rebuild' } }),
+      'package-lock.json': JSON.stringify({
+        name: 'x',
+        version: '1.0.0',
+        lockfileVersion: 3,
+        packages: { '': { name: 'x', version: '1.0.0', hasInstallScript: true } },
+      }),
+      'binding.gyp': '{ "targets": [{ "target_name": "part", "sources": ["part.c"] }] }',
+      'part.c': part,
+      'server.js': program,
+    },
+    { manifest: { build: { kind: 'auto', builder: 'lockgate/node-native' } } },
+  )
+  console.log(`node with compilers: ${seconds.toFixed(1)} s`)
+
+  expect(await textAt((await rig.start(result)).url)).toEqual('compiled')
+})
+
+test('steps of lockgate.yaml in an image of somebody, which is said with its digest', { timeout: MAKING_MS }, async () => {
+  // Nobody answers there, so that the engine's own is taken.
+  const image = `127.0.0.1:9/team/node:${randomWord(8)}`
+  await run('docker', ['tag', await rig.base({ base: 'node', version: null }), image])
   const manifest = parseManifest(
-    'build:\n  kind: steps\n  builder: lockgate/build\n  runner: lockgate/node\n  steps: ["mkdir out", "cp server.js out/server.js"]\n  output: out\nprocesses:\n  web:\n    command: node server.js\n',
+    `build: {kind: steps, builder: "${image}", runner: "${image}", steps: ["mkdir out", "cp server.js out/server.js"], output: out}\nprocesses: {web: {command: node server.js}}\n`,
   )
 
-  const { result } = await rig.build(
-    { 'server.js': "require('http').createServer((_, r) => r.end(require('fs').readdirSync('.').join())).listen(process.env.PORT)" },
-    { manifest },
-  )
+  const program = "require('http').createServer((_, response) => response.end(require('fs').readdirSync('.').join())).listen(process.env.PORT)"
+  const { result, lines } = await rig.build({ 'server.js': program }, { manifest })
+  await run('docker', ['rmi', image])
 
-  expect(await textAt((await rig.start(result)).url)).toEqual('server.js')
+  expect(lines.join('\n')).toMatch(/Using the image 127\.0\.0\.1:9\/team\/node:\S+, sha256:[0-9a-f]{64}/)
+  expect(await rig.commandOf(result)).toEqual(['node', 'server.js'])
 })

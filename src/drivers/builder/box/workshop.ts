@@ -5,12 +5,12 @@ import { pause } from '../../../lib/clock.ts'
 import { codeOf, InvalidError, messageOf } from '../../../lib/errors.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { MAX_ENTRIES, type RepackOptions, repack } from '../../../lib/repack.ts'
-import { ownedBy, tarStream } from '../../../lib/tar.ts'
 import type { BoxEnd, BoxSpec } from '../../runtime/types.ts'
+import { baseFilesTar } from '../bases/base-file.ts'
 import { APP_USER } from '../bases/recipe.ts'
 import type { BuildRequest } from '../types.ts'
 import { cancelled, orCancelled } from './cancelled.ts'
-import { CA_ENV, CA_PATH, CACHE_ENV } from './host-settings.ts'
+import { CA_ENV, CACHE_ENV } from './host-settings.ts'
 import { LogBudget } from './log-budget.ts'
 import { StepsReader, stepsCommand } from './steps-program.ts'
 import { Hints, tooBig, verdictOf } from './verdict.ts'
@@ -110,9 +110,9 @@ export class Workshop {
     })
   }
 
-  /** Puts the checkout and the certificates of the host into the build box. */
+  /** Puts the checkout, the certificates of the host and settings of package managers into the build box. */
   async fill(into: string): Promise<void> {
-    const { boxes, caBundle } = this.#yard
+    const { boxes, files: settings } = this.#yard
     const files = repack(this.request.tar() as Readable, { ...this.appFiles(''), into })
     try {
       await this.orCancelled(boxes.put(this.buildBox, '/', files), files)
@@ -120,12 +120,7 @@ export class Workshop {
       if (/no space left on device/i.test(messageOf(error))) throw tooBig(this.request.limits)
       throw error
     }
-    if (caBundle !== null)
-      await boxes.put(
-        this.buildBox,
-        '/',
-        tarStream(async (tar) => void tar.entry({ name: CA_PATH.slice(1), mode: 0o644, ...ownedBy(0) }, caBundle)),
-      )
+    await boxes.put(this.buildBox, '/', baseFilesTar(settings))
   }
 
   /** The checkout, or one folder of it, as files of `/app`. */

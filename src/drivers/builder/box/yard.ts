@@ -1,4 +1,5 @@
 import type { Boxes, BoxSpec } from '../../runtime/types.ts'
+import type { BaseFile } from '../bases/base-file.ts'
 import type { Bases } from '../bases/index.ts'
 import type { BuildRequest } from '../types.ts'
 import type { ImageStore } from './image-store.ts'
@@ -9,6 +10,8 @@ export interface Yard {
   readonly bases: Bases
   readonly installation: string
   readonly env: Readonly<Record<string, string>>
+  /** Certificates and settings of package managers, put into every box of a build. */
+  readonly files: readonly BaseFile[]
   readonly caBundle: string | null
   readonly freeDiskMb: number
   /** Build nothing where the network of builds has no filter. */
