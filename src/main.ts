@@ -117,7 +117,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
     freeBytes,
     disk,
     apiUrl: url,
-    machineChecks: () => machineChecks(settings, freeBytes),
+    machineChecks: async () => [...(await machineChecks(settings, freeBytes)), ...(await builder.checks()).map((check) => ({ area: 'builds', ...check }))],
   }
   const showOne = async (id: string) => endpoints.readBuild.response.parse(await showBuild(store.read, await store.read.builds.get(EVERYTHING, id)))
   const receiver = new PushReceiver(context, { repositories, book, showBuild: showOne, follow: (id, signal) => followDeployment(handling, id, signal), urlOf })

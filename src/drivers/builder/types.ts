@@ -20,7 +20,7 @@ export interface BuildRequest {
   readonly limits: BuildLimits
   /** False for a change of somebody who may not see what trusted builds leave: no secret, a cache of its own. */
   readonly trusted: boolean
-  /** For `RUN --mount=type=secret,id=…` of a Dockerfile, by id; never in an image, a log, or an argument. Empty when not trusted. */
+  /** Variables of every step, and for `RUN --mount=type=secret,id=…` of a Dockerfile; never in an image, a log, or an argument. Empty when not trusted. */
   readonly secrets: Readonly<Record<string, string>>
   /** One line of the log, without its line end. */
   readonly log: (line: string) => void
@@ -65,6 +65,8 @@ export interface Builder {
   build(request: BuildRequest): Promise<BuildResult>
   /** Runs a command in an image that was built before, within the same limits. Throws BuildFailure `tests_failed` and those of a limit. */
   test(request: BuildRequest, artifact: { readonly digest: string; readonly command: readonly string[] }): Promise<void>
+  /** For doctor: name, whether it is fine, a sentence with what to do. */
+  checks(): Promise<readonly { readonly name: string; readonly ok: boolean; readonly sentence: string }[]>
   /** Ends and removes whatever a build left: after a crash of the server, and after cancel. */
   clean(buildId: string): Promise<void>
   /** Removes what builds of an app kept for the next ones. Throws RejectedError while one of them runs. */

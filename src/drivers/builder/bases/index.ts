@@ -30,6 +30,7 @@ export interface BasesOptions {
 export class Bases {
   readonly #options: BasesOptions
   readonly #underWay = new Map<string, Promise<string>>()
+  readonly #failures = new Map<string, string>()
 
   constructor(options: BasesOptions) {
     this.#options = options
@@ -41,8 +42,17 @@ export class Bases {
     const known = this.#underWay.get(tag)
     if (known) return known
     const work = this.#image(choice, tag, note).finally(() => this.#underWay.delete(tag))
+    work.then(
+      () => this.#failures.delete(tag),
+      (error: unknown) => this.#failures.set(tag, messageOf(error)),
+    )
     this.#underWay.set(tag, work)
     return work
+  }
+
+  /** Why the last try to have one failed; null when it did not, or was not tried. */
+  failureOf({ base }: BaseChoice): string | null {
+    return [...this.#failures].find(([tag]) => tag.startsWith(`lockgate/${base}:`))?.[1] ?? null
   }
 
   /** What `image` will give, without making it: equal recipes are equal tags. */

@@ -193,6 +193,17 @@ describe('a Dockerfile', () => {
     await expect(build({ Dockerfile: text }, { manifest })).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
   })
 
+  test('can be built, says doctor; where its box cannot be made it says why', async () => {
+    const nowhere = await box.create(box.Config.parse({ installation }), {
+      boxes: { ...boxes, findImage: async () => null, importImage: async () => Promise.reject(new Error('no mirror has it')) },
+      log: silentLog,
+    })
+    await nowhere.build(aBuild({ Dockerfile: 'FROM scratch\n' }).request).catch(() => undefined)
+
+    expect(await builder.checks()).toEqual([{ name: 'dockerfile', ok: true, sentence: expect.stringContaining('as nobody') }])
+    expect(await nowhere.checks()).toEqual([{ name: 'dockerfile', ok: false, sentence: expect.stringContaining('no mirror has it') }])
+  })
+
   test('has a recipe that follows its text and its images', async () => {
     const recipe = (text: string): Promise<string | null> => builder.recipe(aBuild({ Dockerfile: text }).request)
     const one = await recipe('FROM lockgate/base\nRUN a\n')

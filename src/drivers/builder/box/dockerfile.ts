@@ -6,6 +6,7 @@ import { sha256 } from '../../../lib/hash.ts'
 import { IMAGE_BUILD_ENV, IMAGES_FOLDER } from '../bases/image-build-files.ts'
 import type { BuildRequest, BuildResult } from '../types.ts'
 import { passImage } from './docker-archive.ts'
+import { IMAGE_BOX } from './dockerfile-check.ts'
 import { type FoundImage, findImages } from './from-images.ts'
 import { CA_ENV, CA_PATH } from './host-settings.ts'
 import { IMAGE_FILE, IMAGE_PROGRAM, ImageReader, imageArguments, RUN_CA_PATH, secretsInput } from './image-program.ts'
@@ -13,7 +14,6 @@ import { onlyFile } from './steps.ts'
 import type { Workshop } from './workshop.ts'
 import type { Yard } from './yard.ts'
 
-const IMAGE_BOX = { base: 'image-build', version: null } as const
 /** As an engine's builder calls the processor. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 const SECRET_ID = /^[A-Za-z0-9_.-]{1,128}$/

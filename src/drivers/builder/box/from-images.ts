@@ -1,6 +1,7 @@
 import { BuildFailure } from '../../../core/build/build-failure.ts'
 import { BASES, type BaseChoice, type BaseName } from '../../../core/build/build-plan.ts'
 import { fullReference } from '../../../core/build/dockerfile.ts'
+import { type Ask, goVersion, nodeVersion, phpVersion, pythonVersion, type Version } from '../../../core/build/versions.ts'
 import type { EngineImage } from '../../runtime/types.ts'
 import { engineName, type NamedImage } from './image-store.ts'
 import type { Yard } from './yard.ts'
@@ -9,7 +10,6 @@ import type { Yard } from './yard.ts'
 const ANSWER_MS = 20_000
 const REFRESH_ANSWER_MS = 5_000
 const DOCKER_HUB = 'docker.io/'
-const LOCKGATE = 'docker.io/lockgate/'
 
 /** An image a Dockerfile begins from, as it was found. */
 export interface FoundImage extends NamedImage {
@@ -65,12 +65,17 @@ function publicBases(): string[] {
   return BASES.filter((name) => name !== 'image-build').map((name) => `lockgate/${name}`)
 }
 
-/** `lockgate/node:24`, `lockgate/base`: made here, in whatever version it names. */
+/** `lockgate/node:24`, `lockgate/base`: made here, in the version it names where there are several. */
 function baseOf(reference: string): BaseChoice | null {
-  const [, name, tag] = /^docker\.io\/lockgate\/([a-z-]+):([A-Za-z0-9.]+)$/.exec(reference) ?? []
-  if (!reference.startsWith(LOCKGATE) || !isBase(name) || name === 'image-build') return null
-  return { base: name, version: tag === 'latest' ? null : (tag ?? null) }
+  const [, name, tag = 'latest'] = /^docker\.io\/lockgate\/([a-z-]+):([A-Za-z0-9.]+)$/.exec(reference) ?? []
+  if (!isBase(name) || name === 'image-build') return null
+  if (tag === 'latest') return { base: name, version: null }
+  const version = VERSIONS[name.replace(/-(build|native)$/, '')]
+  return version ? { base: name, version: version({ file: 'the Dockerfile', wants: tag }).version } : null
 }
+
+/** How a tag is read for a language. */
+const VERSIONS: Readonly<Record<string, (ask: Ask) => Version>> = { node: nodeVersion, python: pythonVersion, php: phpVersion, go: goVersion }
 
 function isBase(name: string | undefined): name is BaseName {
   return BASES.some((base) => base === name)

@@ -10,6 +10,7 @@ import type { Boxes } from '../../runtime/types.ts'
 import { Bases } from '../bases/index.ts'
 import type { Builder, BuildRequest, BuildResult } from '../types.ts'
 import { buildDockerfile, dockerfileRecipe } from './dockerfile.ts'
+import { dockerfileCheck } from './dockerfile-check.ts'
 import { CA_ENV, CA_PATH, hostSettings } from './host-settings.ts'
 import { ImageStore } from './image-store.ts'
 import { PackageMirrors, packageEnv, packageFiles } from './package-mirrors.ts'
@@ -95,6 +96,7 @@ function openBuilder(yard: Yard): Builder {
         await yard.boxes.removeAll(request.buildId).catch(() => undefined)
       }
     },
+    checks: async () => [await dockerfileCheck(yard)],
     clean: (buildId) => yard.boxes.removeAll(buildId),
     forget: async (appId) => {
       for (const trusted of [true, false]) await yard.boxes.removeVolume(cacheOf(yard, { appId, trusted }))

@@ -69,6 +69,7 @@ export class Workshop {
   /** Runs the steps on the checkout as nobody, one after another; their traces stay in the build box. Throws BuildFailure. */
   async run(builder: ImageChoice, steps: readonly PlannedStep[]): Promise<void> {
     const { env, caBundle } = this.#yard
+    const secrets = this.request.trusted ? this.request.secrets : {}
     const image = await this.#image(builder)
     // An app cannot tell of steps by printing what looks like news of them.
     const mark = randomWord(16)
@@ -77,7 +78,7 @@ export class Workshop {
         image,
         command: stepsCommand(mark, image, steps),
         workdir: '/app',
-        env: { ...this.request.secrets, HOME: '/tmp', CI: 'true', PORT: '8080', ...CACHE_ENV, ...env, ...(caBundle === null ? {} : CA_ENV) },
+        env: { ...secrets, HOME: '/tmp', CI: 'true', PORT: '8080', ...CACHE_ENV, ...env, ...(caBundle === null ? {} : CA_ENV) },
         tmpfs: { '/tmp': 256 },
       },
       { work: '/app' },

@@ -31,6 +31,7 @@ export const fake: Driver<Builder, typeof Config, FakeNeeds> = {
     recipe: async () => null,
     test: (request, { command }) => testFake(request, command),
     build: (request) => build(config, needs, request),
+    checks: async () => [],
     clean: async () => undefined,
     forget: async () => undefined,
   }),

@@ -1,0 +1,133 @@
+import type { ChildProcess } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { wipe } from '../../../../test/support/engine.ts'
+import { until } from '../../../../test/support/until.ts'
+import { randomWord } from '../../../lib/ids.ts'
+import { silentLog } from '../../../lib/log.ts'
+import { launch, run } from '../../../lib/run.ts'
+import { docker } from '../../runtime/docker/index.ts'
+import type { Boxes } from '../../runtime/types.ts'
+import { aBuild } from '../contract.ts'
+import type { Builder } from '../types.ts'
+import { box } from './index.ts'
+
+const installation = `t${randomWord(8)}`
+const volumesDirectory = `/tmp/lockgate-${installation}`
+const team = `team${randomWord(6)}`
+let folder: string
+let port: number
+let registry: ChildProcess
+let boxes: Boxes
+let builder: Builder
+
+beforeAll(async () => {
+  const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory }), undefined)
+  if (!parts.boxes) throw new Error('no boxes')
+  boxes = parts.boxes
+  folder = await mkdtemp(join(tmpdir(), 'lockgate-registry-'))
+  port = await freePort()
+  await startRegistry()
+  const config = box.Config.parse({ installation, registryMirrors: [`127.0.0.1:${port}`] })
+  builder = await box.create(config, { boxes, log: silentLog })
+  await builder.build(aBuild({ Dockerfile: 'FROM lockgate/base\nCMD ["true"]\n' }).request)
+})
+
+afterAll(async () => {
+  registry.kill('SIGKILL')
+  await wipe(installation, volumesDirectory)
+  const images = (await run('docker', ['images', '--no-trunc', '--format', '{{.Repository}} {{.ID}}'])).stdout.split('\n').filter((line) => line.includes(team))
+  if (images.length > 0) await run('docker', ['rmi', '-f', ...new Set(images.map((line) => line.split(' ')[1] ?? ''))])
+  await rm(folder, { recursive: true, force: true })
+  await rm(volumesDirectory, { recursive: true, force: true })
+})
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+async function startRegistry(): Promise<void> {
+  const config = join(folder, 'config.yml')
+  await writeFile(config, `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${folder}/data\nhttp:\n  addr: 127.0.0.1:${port}\n`)
+  registry = launch('docker-registry', ['serve', config])
+  await until('the registry answers', () =>
+    fetch(`http://127.0.0.1:${port}/v2/`).then(
+      (answer) => answer.ok,
+      () => false,
+    ),
+  )
+}
+
+/** Pushes an image that says a word; gives NAME@sha256:…. The engine has it under no name afterwards. */
+async function push(name: string, word: string): Promise<string> {
+  const { stdout } = await run('docker', ['images', '--format', '{{.Repository}}:{{.Tag}}', 'lockgate/base'])
+  await run('docker', ['build', '-q', '-t', name, '-'], { input: `FROM ${stdout.split('\n')[0]}\nRUN echo ${word} > /word\nCMD ["cat", "/word"]\n` })
+  await run('docker', ['push', '-q', name])
+  const digest = (await run('docker', ['inspect', '--format', '{{index .RepoDigests 0}}', name])).stdout.trim()
+  await run('docker', ['rmi', name])
+  return digest
+}
+
+/** Builds on an image, and gives what the result says with what the build logged. */
+async function onto(image: string): Promise<{ said: string; log: string }> {
+  const { request, lines } = aBuild({ Dockerfile: `FROM ${image}\nRUN true\n` })
+  const { digest } = await builder.build(request)
+  return { said: (await run('docker', ['run', '--rm', '--network', 'none', digest])).stdout.trim(), log: lines.join('\n') }
+}
+
+test('an image of a registry is fetched, again when its tag names another one, and used as it is here while the registry is away', async () => {
+  const name = `127.0.0.1:${port}/${team}/base:1`
+  const recipe = (): Promise<string | null> => builder.recipe(aBuild({ Dockerfile: `FROM ${name}\n` }).request)
+  await push(name, 'one')
+  const first = await onto(name)
+  const before = await recipe()
+  // Somewhere else somebody pushes another one: this engine still has the first by that name.
+  const kept = (await run('docker', ['inspect', '--format', '{{.Id}}', name])).stdout.trim()
+  await push(name, 'two')
+  await run('docker', ['tag', kept, name])
+  const second = await onto(name)
+  const after = await recipe()
+  registry.kill('SIGKILL')
+  await until('the registry is gone', async () => registry.exitCode !== null || registry.signalCode !== null)
+  const third = await onto(name)
+  await startRegistry()
+
+  expect([first.said, second.said, third.said]).toEqual(['one', 'two', 'two'])
+  expect(third.log).toContain('its registry does not give it now')
+  expect(before).not.toEqual(after)
+})
+
+test('a name of Docker Hub is asked of the mirrors first, and a digest is what it says', async () => {
+  const digest = await push(`127.0.0.1:${port}/${team}/hub:1`, 'mirrored')
+
+  expect((await onto(`${team}/hub:1`)).said).toEqual('mirrored')
+  expect((await onto(digest)).said).toEqual('mirrored')
+})
+
+test('a base of ours comes in the version its tag names, and one there is not says which there are', async () => {
+  const { request } = aBuild({ Dockerfile: 'FROM lockgate/node:22\nCMD ["node", "--version"]\n' })
+  const { digest } = await builder.build(request)
+
+  expect((await run('docker', ['run', '--rm', digest])).stdout).toMatch(/^v22\./)
+  await expect(onto('lockgate/node:7')).rejects.toMatchObject({ code: 'build.not_understood', message: expect.stringContaining('18 to 26') })
+})
+
+test('a key for ssh reaches the RUN that asks for it and nothing else', async () => {
+  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'key')])
+  const key = (await run('cat', [join(folder, 'key')])).stdout
+  const { request, lines } = aBuild({
+    Dockerfile: 'FROM lockgate/base\nRUN --mount=type=ssh [ -S "$SSH_AUTH_SOCK" ] && echo has-agent\nRUN [ -z "$SSH_AUTH_SOCK" ] && echo none\nCMD ["true"]\n',
+  })
+
+  await builder.build({ ...request, secrets: { ssh: key } })
+
+  expect(lines).toContain('has-agent')
+  expect(lines).toContain('none')
+})
