@@ -248,6 +248,8 @@ export interface Boxes {
   gaps(): Promise<BoxGaps>
   /** Pulls a tag; null when it is there now, else why not: the registry does not have it or has not answered within `answerMs`. */
   pull(reference: string, answerMs: number): Promise<string | null>
+  /** Whether we are somebody for the registry of an image: what it gives us it may not give to everybody. */
+  isSignedIn(reference: string): Promise<boolean>
   /** Another name for an image. */
   tag(image: string, reference: string): Promise<void>
   /** Pushes a tag to its registry. */

@@ -10,9 +10,10 @@ import { IMAGE_BOX } from './dockerfile-check.ts'
 import { type FoundImage, findImages } from './from-images.ts'
 import { CA_ENV, CA_PATH } from './host-settings.ts'
 import { IMAGE_FILE, IMAGE_PROGRAM, ImageReader, imageArguments, RUN_CA_PATH, secretsInput } from './image-program.ts'
+import { ImageStore } from './image-store.ts'
 import { onlyFile } from './steps.ts'
 import type { Workshop } from './workshop.ts'
-import type { Yard } from './yard.ts'
+import { cacheOf, cacheVolume, type Yard } from './yard.ts'
 
 /** As an engine's builder calls the processor. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
@@ -24,7 +25,8 @@ const SECRET_ID = /^[A-Za-z0-9_.-]{1,128}$/
  */
 export async function buildDockerfile(yard: Yard, workshop: Workshop, plan: DockerfilePlan): Promise<Pick<BuildResult, 'digest' | 'runSpec' | 'ports'>> {
   const { request } = workshop
-  const images = await workshop.orCancelled(findImages(yard, await writtenImages(request, plan), (line) => workshop.note(line)))
+  const wanted = { images: await writtenImages(request, plan), trusted: request.trusted, note: (line: string) => workshop.note(line) }
+  const images = await workshop.orCancelled(findImages(yard, wanted))
   const box = await workshop.orCancelled(yard.bases.image(IMAGE_BOX, (line) => workshop.note(line)))
   const labels = yard.boxes.imageLabels(workshop.labels)
   const secrets = request.trusted ? request.secrets : {}
@@ -33,9 +35,10 @@ export async function buildDockerfile(yard: Yard, workshop: Workshop, plan: Dock
   const env = { ...yard.env, ...(caPath === null ? {} : Object.fromEntries(Object.keys(CA_ENV).map((name) => [name, RUN_CA_PATH]))) }
   const pinned = Object.fromEntries(images.filter(({ written }) => written.includes('@')).map(({ written, name }) => [written, name]))
   const words = imageArguments({ ...plan, labels, env, secrets: ids, caPath, pinned })
+  const hasOwn = images.some(({ isPrivate }) => isPrivate)
   // Twice: a store of images that is too full is thrown away when a box wants it.
   for (let tries = 0; tries < 2; tries++) {
-    await workshop.orCancelled(yard.images.ensure(box, images))
+    await workshop.orCancelled(bringIn(yard, request, { box, images }))
     const fresh = await workshop.open(
       {
         image: box,
@@ -47,13 +50,24 @@ export async function buildDockerfile(yard: Yard, workshop: Workshop, plan: Dock
       },
       { work: '/work', also: { [IMAGES_FOLDER]: yard.images.volume } },
     )
-    if (!fresh.includes(yard.images.volume.name)) break
-    yard.images.forget()
+    if (fresh.includes(yard.images.volume.name)) yard.images.forget()
+    else if (!hasOwn || !fresh.includes(cacheOf(yard, request))) break
   }
   await workshop.fill('work/context')
   const reader = new ImageReader(Object.keys(env), { line: (text) => workshop.output(text), step: request.step })
   await workshop.watch(reader, await secretsInput(Object.fromEntries(ids.map((id) => [id, secrets[id] ?? '']))))
   return take(yard, workshop, labels)
+}
+
+/** What everybody may have goes where every build reads, the rest to the app's own layers. */
+async function bringIn(yard: Yard, request: BuildRequest, what: { readonly box: string; readonly images: readonly FoundImage[] }): Promise<void> {
+  const own = what.images.filter(({ isPrivate }) => isPrivate)
+  await yard.images.ensure(
+    what.box,
+    what.images.filter(({ isPrivate }) => !isPrivate),
+  )
+  const place = { volume: cacheVolume(yard, request), mount: '/cache', root: '/cache/storage' }
+  if (own.length > 0) await new ImageStore(yard.boxes, place).ensure(what.box, own)
 }
 
 /** Takes the image out of the box into the engine. */
@@ -82,7 +96,7 @@ async function take(yard: Yard, workshop: Workshop, labels: Readonly<Record<stri
 export async function dockerfileRecipe(yard: Yard, request: BuildRequest, plan: DockerfilePlan): Promise<string | null> {
   let images: FoundImage[]
   try {
-    images = await findImages(yard, await writtenImages(request, plan), () => undefined)
+    images = await findImages(yard, { images: await writtenImages(request, plan), trusted: request.trusted, note: () => undefined })
   } catch (error) {
     if (error instanceof BuildFailure) return null
     throw error

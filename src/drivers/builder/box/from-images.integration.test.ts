@@ -111,6 +111,26 @@ test('a name of Docker Hub is asked of the mirrors first, and a digest is what i
   expect((await onto(digest)).said).toEqual('mirrored')
 })
 
+test('what a registry gives to us alone is for trusted builds of the app that names it', async () => {
+  const name = `127.0.0.1:${port}/${team}/private:1`
+  await push(name, 'private')
+  const registryCredential = async (host: string) => ({ host, username: 'us', password: 'x' })
+  const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory }), { registryCredential })
+  const known = await box.create(box.Config.parse({ installation }), { boxes: parts.boxes, log: silentLog })
+  const onIt = aBuild({ Dockerfile: `FROM ${name}\n` }).request
+  // Written so that nobody sees the name before the build does.
+  const hidden = `FROM lockgate/base\nENV NAME=${name}\nCOPY --from=\${NAME:-lockgate/base} /word /word\nCMD ["cat", "/word"]\n`
+  const thief = aBuild({ Dockerfile: hidden })
+
+  expect((await known.build(onIt)).digest).toMatch(/^sha256:/)
+  expect((await known.build(onIt)).digest).toMatch(/^sha256:/)
+  await expect(known.build({ ...onIt, trusted: false })).rejects.toMatchObject({
+    code: 'build.base_unreachable',
+    message: expect.stringContaining('not trusted'),
+  })
+  await expect(known.build(thief.request)).rejects.toMatchObject({ code: 'build.exit_code' })
+})
+
 test('a base of ours comes in the version its tag names, and one there is not says which there are', async () => {
   const { request } = aBuild({ Dockerfile: 'FROM lockgate/node:22\nCMD ["node", "--version"]\n' })
   const { digest } = await builder.build(request)

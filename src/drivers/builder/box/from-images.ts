@@ -11,20 +11,45 @@ const ANSWER_MS = 20_000
 const REFRESH_ANSWER_MS = 5_000
 const DOCKER_HUB = 'docker.io/'
 
+/** What a Dockerfile begins from, as it writes it, and for whom. */
+export interface Wanted {
+  readonly images: readonly string[]
+  readonly trusted: boolean
+  readonly note: (line: string) => void
+}
+
 /** An image a Dockerfile begins from, as it was found. */
 export interface FoundImage extends NamedImage {
   /** As the Dockerfile writes it. */
   readonly written: string
+  /** Of a registry that knows us: not for every app, and for no change that is not trusted. */
+  readonly isPrivate: boolean
 }
 
 /**
  * Finds the images a Dockerfile begins from: Lockgate's bases, else what their registry (a mirror of it first) has now, else what
  * the engine has. Never another image than the one that is named. Throws BuildFailure `base_unreachable`, `not_understood`.
  */
-export async function findImages(yard: Yard, written: readonly string[], note: (line: string) => void): Promise<FoundImage[]> {
+export async function findImages(yard: Yard, wanted: Wanted): Promise<FoundImage[]> {
   const found: FoundImage[] = []
-  for (const text of written) found.push({ written: text, ...(await find(yard, text, note)) })
+  for (const written of wanted.images) {
+    const isPrivate = await isGivenToUs(yard, written)
+    if (isPrivate && !wanted.trusted)
+      throw new BuildFailure(
+        'base_unreachable',
+        `The image ${written} is of a registry that gives it to Lockgate and not to everybody, and this change is not trusted: a build of it does not get what others may not see`,
+      )
+    found.push({ written, isPrivate, ...(await find(yard, written, wanted.note)) })
+  }
   return found
+}
+
+async function isGivenToUs(yard: Yard, written: string): Promise<boolean> {
+  const reference = fullReference(written)
+  // Docker Hub's own images are everybody's, also for who signs in to be given more of them.
+  if (reference === null || reference.startsWith('docker.io/library/') || baseOf(reference)) return false
+  const known = await Promise.all(placesOf(reference, yard.registryMirrors).map((place) => yard.boxes.isSignedIn(place)))
+  return known.includes(true)
 }
 
 async function find(yard: Yard, written: string, note: (line: string) => void): Promise<NamedImage> {

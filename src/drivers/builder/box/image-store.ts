@@ -15,22 +15,26 @@ export interface NamedImage {
 
 const LIMITS = { cpus: 2, memoryMb: 1024, processes: 128 }
 const IMPORT_MS = 10 * 60_000
-const BUILDAH = `buildah --root ${IMAGES_FOLDER} --runroot /tmp/rr --storage-driver overlay`
+/** The first argument of the programs is the folder of the store. */
+const BUILDAH = 'buildah --root "$root" --runroot /tmp/rr --storage-driver overlay'
 
 /** Says for each pair of digest and name whether the image is there, and gives those that are their names. */
-const NAME_PROGRAM = `mkdir -p /tmp/home /tmp/xdg
+const NAME_PROGRAM = `root=$1
+shift
+mkdir -p /tmp/home /tmp/xdg
 while [ $# -gt 1 ]; do
   if ${BUILDAH} tag "localhost/engine:$1" "$2" 2>/dev/null; then echo "has $1"; fi
   shift 2
 done
 `
 
-/** Brings the docker-archive that was unpacked at /images/import in; its digest is the argument. */
-const IMPORT_PROGRAM = `mkdir -p /tmp/home /tmp/xdg ${IMAGES_FOLDER}/tmp
-tar -cf ${IMAGES_FOLDER}/tmp/image.tar -C ${IMAGES_FOLDER}/import . && rm -rf ${IMAGES_FOLDER}/import/*
-id=$(TMPDIR=${IMAGES_FOLDER}/tmp ${BUILDAH} pull -q docker-archive:${IMAGES_FOLDER}/tmp/image.tar) && ${BUILDAH} tag "$id" "localhost/engine:$1"
+/** Brings in the docker-archive that was unpacked in the second argument's folder `import`; its digest is the third. */
+const IMPORT_PROGRAM = `root=$1 folder=$2
+mkdir -p /tmp/home /tmp/xdg $folder/tmp
+tar -cf $folder/tmp/image.tar -C $folder/import . && rm -rf $folder/import
+id=$(TMPDIR=$folder/tmp ${BUILDAH} pull -q docker-archive:$folder/tmp/image.tar) && ${BUILDAH} tag "$id" "localhost/engine:$3"
 status=$?
-rm -rf ${IMAGES_FOLDER}/tmp
+rm -rf $folder/tmp
 exit $status
 `
 
@@ -39,27 +43,38 @@ export function engineName(digest: string): string {
   return `localhost/engine:${digest.replace('sha256:', '')}`
 }
 
+/** Where a store of images is. */
+export interface StorePlace {
+  readonly volume: BoxVolume
+  readonly mount: string
+  readonly root: string
+}
+
+/** The store that all builds read. */
+export function sharedStore(installation: string, sizeMb: number): StorePlace {
+  return { volume: { name: `lockgate-${installation}-images`, sizeMb, keep: true }, mount: IMAGES_FOLDER, root: IMAGES_FOLDER }
+}
+
 /**
  * Images of the engine that Dockerfiles begin from, in a volume that all boxes of builds read: no build sees the engine, and none
  * writes here. Brought in one at a time, each once.
  */
 export class ImageStore {
   readonly #boxes: Boxes
-  readonly #volume: BoxVolume
-  readonly #prefix: string
+  readonly #place: StorePlace
   /** What stands in the volume, by name; unknown after a start. */
   #names = new Map<string, string>()
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(boxes: Boxes, installation: string, sizeMb: number) {
+  /** `place`: the volume, where boxes have it, and the folder of the store in it. */
+  constructor(boxes: Boxes, place: StorePlace) {
     this.#boxes = boxes
-    this.#prefix = `lockgate-${installation}-images`
-    this.#volume = { name: this.#prefix, sizeMb, keep: true }
+    this.#place = place
   }
 
   /** The volume as a build sees it. */
   get volume(): BoxVolume {
-    return { ...this.#volume, readOnly: true }
+    return { ...this.#place.volume, readOnly: true }
   }
 
   /** The volume was found new and empty. */
@@ -87,7 +102,7 @@ export class ImageStore {
     const unknown = wanted.filter(({ name, digest }) => this.#names.get(name) !== digest)
     if (unknown.length === 0) return []
     const there = new Set<string>()
-    const program = ['sh', '-c', NAME_PROGRAM, 'name', ...unknown.flatMap(({ name, digest }) => [digest.replace('sha256:', ''), name])]
+    const program = ['sh', '-c', NAME_PROGRAM, 'name', this.#place.root, ...unknown.flatMap(({ name, digest }) => [digest.replace('sha256:', ''), name])]
     await this.#box(image, program, async (box) => {
       await this.#boxes.run(box, { line: (text) => void there.add(text.replace('has ', 'sha256:')), signal: AbortSignal.timeout(IMPORT_MS) })
     })
@@ -97,11 +112,11 @@ export class ImageStore {
 
   async #bring(image: string, digest: string): Promise<void> {
     const lines: string[] = []
-    await this.#box(image, ['sh', '-c', IMPORT_PROGRAM, 'import', digest.replace('sha256:', '')], async (box) => {
+    await this.#box(image, ['sh', '-c', IMPORT_PROGRAM, 'import', this.#place.root, this.#place.mount, digest.replace('sha256:', '')], async (box) => {
       const folder = { uid: APP_USER, gid: APP_USER, uname: '', gname: '', pax: { uid: String(APP_USER), gid: String(APP_USER) } }
       const empty = tarStream(async (tar) => void tar.entry({ name: 'import', type: 'directory', mode: 0o777, ...folder }))
-      await this.#boxes.put(box, IMAGES_FOLDER, empty)
-      await this.#boxes.put(box, `${IMAGES_FOLDER}/import`, await this.#boxes.saveImage(digest))
+      await this.#boxes.put(box, this.#place.mount, empty)
+      await this.#boxes.put(box, `${this.#place.mount}/import`, await this.#boxes.saveImage(digest))
       const { status } = await this.#boxes.run(box, { line: (text) => void lines.push(text), signal: AbortSignal.timeout(IMPORT_MS) })
       if (status === 0) return
       // A store that is full or damaged is begun anew the next time.
@@ -111,7 +126,7 @@ export class ImageStore {
   }
 
   async #box(image: string, command: readonly string[], work: (box: string) => Promise<void>): Promise<void> {
-    const name = `${this.#prefix}-${randomWord(6)}`
+    const name = `${this.#place.volume.name}-${randomWord(6)}`
     try {
       const fresh = await this.#boxes.create({
         name,
@@ -123,7 +138,7 @@ export class ImageStore {
         limits: LIMITS,
         network: 'none',
         tmpfs: { '/tmp': 64, '/var/tmp': 16 },
-        volumes: { [IMAGES_FOLDER]: this.#volume },
+        volumes: { [this.#place.mount]: this.#place.volume },
         nested: true,
       })
       if (fresh.length > 0) this.forget()

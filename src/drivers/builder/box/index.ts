@@ -12,7 +12,7 @@ import type { Builder, BuildRequest, BuildResult } from '../types.ts'
 import { buildDockerfile, dockerfileRecipe } from './dockerfile.ts'
 import { dockerfileCheck } from './dockerfile-check.ts'
 import { CA_ENV, CA_PATH, hostSettings } from './host-settings.ts'
-import { ImageStore } from './image-store.ts'
+import { ImageStore, sharedStore } from './image-store.ts'
 import { PackageMirrors, packageEnv, packageFiles } from './package-mirrors.ts'
 import { buildSteps } from './steps.ts'
 import { testArtifact } from './test-artifact.ts'
@@ -79,7 +79,7 @@ export const box: Driver<Builder, typeof Config, BoxNeeds> = {
     const online = { env: { ...env, ...(caBundle === null ? {} : CA_ENV) }, files }
     const bases = new Bases({ boxes, registry: config.basesRegistry, online, debianMirror: config.packageMirrors.debian ?? null, log })
     const { installation, freeDiskMb, requireFilter, appMb, registryMirrors } = config
-    const images = new ImageStore(boxes, installation, config.imagesMb)
+    const images = new ImageStore(boxes, sharedStore(installation, config.imagesMb))
     return openBuilder({ boxes, bases, images, installation, env, files, caBundle, freeDiskMb, requireFilter, appMb, registryMirrors })
   },
 }

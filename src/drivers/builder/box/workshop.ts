@@ -14,7 +14,7 @@ import { CA_ENV, CACHE_ENV } from './host-settings.ts'
 import { LogBudget } from './log-budget.ts'
 import { StepsReader, stepsCommand } from './steps-program.ts'
 import { Hints, tooBig, verdictOf } from './verdict.ts'
-import { cacheMb, cacheOf, networkFor, workspaceOf, type Yard } from './yard.ts'
+import { cacheOf, cacheVolume, networkFor, workspaceOf, type Yard } from './yard.ts'
 
 export interface AppImage {
   readonly runner: ImageChoice
@@ -105,7 +105,7 @@ export class Workshop {
       network: await networkFor(this.#yard, this.request, (line) => this.note(line)),
       volumes: {
         [at.work]: { name: workspaceOf(this.#yard, buildId), sizeMb: limits.diskMb, keep: false },
-        '/cache': { name: cacheOf(this.#yard, this.request), sizeMb: cacheMb(limits.diskMb), keep: true },
+        '/cache': cacheVolume(this.#yard, this.request),
         ...at.also,
       },
     })

@@ -1,4 +1,4 @@
-import type { Boxes, BoxSpec } from '../../runtime/types.ts'
+import type { Boxes, BoxSpec, BoxVolume } from '../../runtime/types.ts'
 import type { BaseFile } from '../bases/base-file.ts'
 import type { Bases } from '../bases/index.ts'
 import type { BuildRequest } from '../types.ts'
@@ -35,8 +35,13 @@ export function workspaceOf(yard: Pick<Yard, 'installation'>, buildId: string): 
 }
 
 /** A cache is thrown away at 70 %, so that what is left of this is never less than half of a build's disk. */
-export function cacheMb(diskMb: number): number {
+function cacheMb(diskMb: number): number {
   return diskMb * 2
+}
+
+/** The cache of a build's app as a volume. */
+export function cacheVolume(yard: Pick<Yard, 'installation'>, request: BuildRequest): BoxVolume {
+  return { name: cacheOf(yard, request), sizeMb: cacheMb(request.limits.diskMb), keep: true }
 }
 
 /** The network of a build: whoever may not see what trusted builds leave is not let into private networks either. */

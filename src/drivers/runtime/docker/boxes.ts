@@ -6,7 +6,7 @@ import { commitBox, describeImage, envList, imageLabels, importRootfs, loadImage
 import { translated } from './client.ts'
 import { inspect, inspectOurs, type Place, removeContainer } from './containers.ts'
 import { wasOutOfMemory } from './events.ts'
-import { findImage, parseReference } from './images.ts'
+import { findImage, parseReference, registryOf } from './images.ts'
 import { LABEL, labelFilter } from './labels.ts'
 import { frames, LineCutter } from './lines.ts'
 import { nestedSecurity } from './nested.ts'
@@ -57,6 +57,7 @@ export function openBoxes(place: Place): Boxes {
     volumeUse: (name) => place.volumes.use(name),
     gaps: async () => ({ disk: await place.volumes.unbounded(), network: await place.filter.stand() }),
     pull: (reference, answerMs) => pulls(place, reference, answerMs),
+    isSignedIn: async (reference) => (await place.registryCredential(registryOf(parseReference(reference)))) !== null,
     tag: (image, reference) => {
       const { name, tag } = parseReference(reference)
       return translated(`tag ${image}`, () => client.send({ method: 'POST', path: `/images/${encodeURI(image)}/tag`, query: { repo: name, tag } }))
