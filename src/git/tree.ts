@@ -53,8 +53,7 @@ export async function treeIdOf(repository: string, commitId: string, root: strin
 export async function readBlob(repository: string, object: string, path: string): Promise<string | null> {
   const size = await git(repository, ['cat-file', '-s', object])
   if (size.status !== 0 || (await typeOf(repository, object)) !== 'blob') return null
-  if (Number(size.stdout) > LARGEST_READ)
-    throw new InvalidError('source.file_too_large', `${path} is larger than 1 MiB; a file that says how to build is small.`)
+  if (Number(size.stdout) > LARGEST_READ) throw tooLarge(path)
   return (await git(repository, ['cat-file', 'blob', object])).stdout
 }
 
@@ -66,15 +65,29 @@ export async function openTree(needs: TreeNeeds, commitId: string, root: string)
   await gather(gathering, { commitId, root, prefix: '', depth: 0, base: needs.base })
   await refusePointers(repository, gathering.objects)
   const parts = gathering.parts
+  // Asked by the plan, by the recipe, by the build: a program of git each time would be felt.
+  const texts = new Map<string, Promise<string | null>>()
   return {
     id,
     files: [...gathering.objects.keys()].sort(),
-    read: async (path) => {
-      const entry = gathering.objects.get(path)
-      return entry === undefined ? null : readBlob(repository, entry.object, path)
+    read: (path) => {
+      const known = texts.get(path) ?? readEntry(repository, path, gathering.objects.get(path))
+      texts.set(path, known)
+      return known
     },
     tar: () => (parts.length === 1 ? archive(repository, id) : joined(repository, parts)),
   }
+}
+
+/** Its size is known: one program of git is enough. */
+async function readEntry(repository: string, path: string, entry: Entry | undefined): Promise<string | null> {
+  if (entry === undefined) return null
+  if (entry.size > LARGEST_READ) throw tooLarge(path)
+  return (await git(repository, ['cat-file', 'blob', entry.object])).stdout
+}
+
+function tooLarge(path: string): InvalidError {
+  return new InvalidError('source.file_too_large', `${path} is larger than 1 MiB; a file that says how to build is small.`)
 }
 
 interface Gathering {

@@ -15,6 +15,8 @@ export interface RepackOptions {
   readonly uid: number
   readonly maxBytes: number
   readonly maxEntries: number
+  /** Entries of our own that come first. */
+  readonly before?: (tar: Pack) => void
   /** Told at the end: a hash of all paths, modes, links and bytes, without times and owners. */
   readonly summed?: (hash: string) => void
 }
@@ -53,6 +55,7 @@ class Repacking {
     pipeline(source, guard, entries, (error) => {
       fed.failure = error ?? null
     })
+    this.#options.before?.(this.#tar)
     this.#folder(this.#options.into)
     try {
       for await (const entry of entries) {

@@ -6,7 +6,7 @@ import { codeOf, InvalidError, messageOf } from '../../../lib/errors.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { MAX_ENTRIES, type RepackOptions, repack } from '../../../lib/repack.ts'
 import type { BoxEnd, BoxSpec } from '../../runtime/types.ts'
-import { baseFilesTar } from '../bases/base-file.ts'
+import { addBaseFile } from '../bases/base-file.ts'
 import { APP_USER } from '../bases/recipe.ts'
 import type { BuildRequest } from '../types.ts'
 import { cancelled, orCancelled } from './cancelled.ts'
@@ -114,14 +114,16 @@ export class Workshop {
   /** Puts the checkout, the certificates of the host and settings of package managers into the build box. */
   async fill(into: string): Promise<void> {
     const { boxes, files: settings } = this.#yard
-    const files = repack(this.request.tar() as Readable, { ...this.appFiles(''), into })
+    const before: RepackOptions['before'] = (tar) => {
+      for (const file of settings) addBaseFile(tar, file)
+    }
+    const files = repack(this.request.tar() as Readable, { ...this.appFiles(''), into, before })
     try {
       await this.orCancelled(boxes.put(this.buildBox, '/', files), files)
     } catch (error) {
       if (/no space left on device/i.test(messageOf(error))) throw tooBig(this.request.limits)
       throw error
     }
-    await boxes.put(this.buildBox, '/', baseFilesTar(settings))
   }
 
   /** The checkout, or one folder of it, as files of `/app`. */

@@ -113,6 +113,8 @@ async function boxBody(place: Place, spec: BoxSpec, network: string): Promise<Re
       Memory: memory,
       MemorySwap: memory,
       NanoCpus: Math.round(spec.limits.cpus * 1e9),
+      // Where all want the processor, what serves gets it: an instance's weight is 1024.
+      CpuShares: 64,
       PidsLimit: spec.limits.processes,
       // On a machine that runs out of memory a build dies before an instance does.
       OomScoreAdj: 500,
