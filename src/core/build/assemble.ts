@@ -28,14 +28,22 @@ export interface Parts {
   readonly runner: BaseChoice
   readonly command: readonly string[] | null
   readonly env?: Readonly<Record<string, string>>
+  /** Where steps that the repository says itself find the language's programs. */
+  readonly stepEnv?: Readonly<Record<string, string>>
 }
 
 /** The plan of a language, with what the repository says otherwise in its place. */
 export function assemble(checkout: Checkout, parts: Parts): StepsPlan {
   const said: Partial<NonNullable<Manifest['build']>> = checkout.manifest.build ?? {}
-  const install = said.install === undefined ? (parts.install ?? []) : said.install.map((run) => stepOf(run, 'install'))
-  const build = said.steps === undefined ? (parts.build ?? []) : said.steps.map((run) => stepOf(run, 'build'))
-  const test = said.test === undefined ? (parts.test ?? []) : [stepOf(said.test, 'test')]
+  const step = (run: readonly string[], phase: PlannedStep['phase']): PlannedStep => ({
+    name: run.join(' '),
+    run,
+    phase,
+    ...(parts.stepEnv === undefined ? {} : { env: parts.stepEnv }),
+  })
+  const install = said.install === undefined ? (parts.install ?? []) : said.install.map((run) => step(run, 'install'))
+  const build = said.steps === undefined ? (parts.build ?? []) : said.steps.map((run) => step(run, 'build'))
+  const test = said.test === undefined ? (parts.test ?? []) : [step(said.test, 'test')]
   const finish = said.install === undefined ? (parts.finish ?? []) : []
   const steps = [...install, ...build, ...test, ...finish]
   const overridden = (['builder', 'runner', 'install', 'steps', 'output'] as const).filter((key) => said[key] !== undefined)
@@ -70,10 +78,6 @@ function imageOf(reference: string): ImageChoice {
 }
 
 const VERSIONS: Readonly<Record<string, (ask: Ask | null) => Version>> = { node: nodeVersion, python: pythonVersion, go: goVersion, php: phpVersion }
-
-function stepOf(run: readonly string[], phase: PlannedStep['phase']): PlannedStep {
-  return { name: run.join(' '), run, phase }
-}
 
 /** A checkout that is not of a kind at all. */
 export function notThis(not: string): NotThis {

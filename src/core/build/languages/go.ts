@@ -3,6 +3,7 @@ import type { BuildPlan, Checkout, Language, NotThis } from '../build-plan.ts'
 import { askOf, goVersion, type Version } from '../versions.ts'
 
 const PROGRAM = 'bin/app'
+const WITHOUT_C = { CGO_ENABLED: '0' }
 /** Parts in C, which a static binary cannot have. */
 const WITH_C =
   /^\s*(?:require\s+)?(github\.com\/mattn\/go-sqlite3|github\.com\/confluentinc\/confluent-kafka-go\S*|github\.com\/h2non\/bimg|gopkg\.in\/gographics\/imagick\S*)\s/m
@@ -42,7 +43,8 @@ function plan(checkout: Checkout): BuildPlan | NotThis {
       `runs ${command.join(' ')}`,
     ],
     builder: { base: 'go-build', version: version.version },
-    build: [{ name: `go build -o ${PROGRAM} ${main[0]}`, run, phase: 'build', env: { CGO_ENABLED: '0' } }],
+    build: [{ name: `go build -o ${PROGRAM} ${main[0]}`, run, phase: 'build', env: WITHOUT_C }],
+    stepEnv: WITHOUT_C,
     taken: { kind: 'folder', path: '' },
     runner: { base: 'base', version: null },
     command,

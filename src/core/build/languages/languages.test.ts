@@ -242,6 +242,15 @@ test('tests run with what only they need, which is taken away after them', () =>
   ])
 })
 
+test('tests find what was installed, and the package manager', () => {
+  const build: Manifest['build'] = { kind: 'auto', test: ['pytest'] }
+  const python = planOf({ 'requirements.txt': '', Procfile: 'web: python x.py' }, { build })
+  const pnpm = planOf({ 'package.json': json(START), 'pnpm-lock.yaml': '' }, { build: { kind: 'auto', test: ['pnpm', 'test'] } })
+
+  expect(python.steps.find(({ phase }) => phase === 'test')?.env?.['PATH']).toMatch(/^\/app\/\.venv\/bin:/)
+  expect(pnpm.steps.find(({ phase }) => phase === 'test')?.env?.['PATH']).toMatch(/^\/app\/\.lockgate\/bin:/)
+})
+
 test('any language is built by steps of its own', () => {
   const manifest: Manifest = {
     build: { kind: 'steps', builder: 'rust:1', steps: [['cargo', 'build']], output: 'target' },

@@ -26,6 +26,8 @@ export interface PackageManager {
   readonly lock: string
   readonly install: readonly PlannedStep[]
   readonly script: (name: string) => PlannedStep
+  /** With which its program is found. */
+  readonly env: Readonly<Record<string, string>>
   /** Takes away packages that only the build needed. */
   readonly prune: readonly PlannedStep[]
   /** Takes away the package manager. */
@@ -78,6 +80,7 @@ function npm(lock: string, keeps: Keeps): PackageManager {
   return {
     called: 'npm',
     lock,
+    env: {},
     install: [{ name: 'npm ci', run: ['npm', 'ci'], phase: 'install', ...keeps }],
     script: (name) => ({ name: `npm run ${name}`, run: ['npm', 'run', name], phase: 'build' }),
     prune: [{ name: 'npm prune --omit=dev', run: ['npm', 'prune', '--omit=dev'], phase: 'build' }],
@@ -98,6 +101,7 @@ function pnpm({ texts }: Checkout, { lock, version, keeps }: Locked): PackageMan
   return {
     called: `pnpm ${chosen}`,
     lock,
+    env,
     install: [fetched(`pnpm@${chosen}`), { ...step(['pnpm', 'install', '--frozen-lockfile'], 'install'), ...keeps }],
     script: (name) => step(['pnpm', 'run', name], 'build'),
     prune: [step(['pnpm', 'prune', '--prod', '--ignore-scripts'], 'build')],
@@ -118,6 +122,7 @@ function yarn({ texts }: Checkout, { lock, version, keeps }: Locked): PackageMan
   return {
     called: `yarn ${chosen}`,
     lock,
+    env,
     install: [
       fetched(isClassic ? `yarn@${chosen}` : `@yarnpkg/cli-dist@${chosen}`),
       { ...step(isClassic ? ['yarn', 'install', '--frozen-lockfile', '--non-interactive'] : ['yarn', 'install', '--immutable'], 'install'), ...keeps },

@@ -84,12 +84,13 @@ function planSite(checkout: Checkout): BuildPlan | NotThis {
   })
 }
 
-function common(checkout: Checkout, described: Package, manager: PackageManager): Pick<Parts, 'kind' | 'builder' | 'install' | 'build'> {
+function common(checkout: Checkout, described: Package, manager: PackageManager): Pick<Parts, 'kind' | 'builder' | 'install' | 'build' | 'stepEnv'> {
   const compiled = compiledPackage(checkout, manager.lock)
   return {
     kind: 'node',
     builder: { base: compiled === null ? 'node-build' : 'node-native', version: versionOf(checkout, described).version },
     install: manager.install,
+    stepEnv: manager.env,
     build: described.scripts['build'] === undefined ? [] : [manager.script('build')],
   }
 }

@@ -10,7 +10,8 @@ const VENV = '.venv'
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** What an app runs with. */
 export const PYTHON_ENV = { PATH: `/app/${VENV}/bin:${PATH}`, VIRTUAL_ENV: `/app/${VENV}`, PYTHONUNBUFFERED: '1' }
-const BUILD_ENV = { ...PYTHON_ENV, PATH: `/app/${VENV}/bin:/app/${TOOLS}/bin:${PATH}` }
+/** What its builds run with: the tools that install are there too. */
+export const BUILD_ENV = { ...PYTHON_ENV, PATH: `/app/${VENV}/bin:/app/${TOOLS}/bin:${PATH}` }
 
 /** Compiled where they are installed: these are in the package index as sources only. */
 const COMPILED: readonly string[] = [

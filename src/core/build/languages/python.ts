@@ -1,7 +1,7 @@
 import { assemble, nearly, notThis, saidCommand } from '../assemble.ts'
 import type { BuildPlan, Checkout, Language, NotThis, PlannedStep } from '../build-plan.ts'
 import { type Ask, askOf, firstLine, pythonVersion, type Version } from '../versions.ts'
-import { PYTHON_ENV, type PythonPackages, projectOf, pythonPackages } from './python-packages.ts'
+import { BUILD_ENV, PYTHON_ENV, type PythonPackages, projectOf, pythonPackages } from './python-packages.ts'
 
 const SIGNS = ['requirements.txt', 'uv.lock', 'poetry.lock', 'pyproject.toml', 'Pipfile', 'setup.py', 'manage.py']
 /** Where the app of Flask and FastAPI usually stands. */
@@ -39,6 +39,7 @@ function plan(checkout: Checkout): BuildPlan | NotThis {
     runner: { base: 'python', version: version.version },
     command,
     env: PYTHON_ENV,
+    stepEnv: BUILD_ENV,
   })
 }
 
