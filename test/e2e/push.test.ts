@@ -50,6 +50,7 @@ describe('git push', () => {
   test.each([
     ['node-hello', 'node: found package.json and package-lock.json', 'Hello from Node'],
     ['static-hello', 'static: found index.html', '<html'],
+    ['dockerfile-hello', 'dockerfile: found a Dockerfile', 'Hello from a Dockerfile'],
     ['makefile-hello', 'makefile: the Makefile has the targets build and run', '<html'],
   ])('%s is built and deployed, and the pusher sees build, flow and address', async (example, chosen, text) => {
     const folder = await anApp(example, { example })

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { wipe } from '../../../../test/support/engine.ts'
 import type { BaseName } from '../../../core/build/build-plan.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { silentLog } from '../../../lib/log.ts'
@@ -12,6 +13,7 @@ import { docker } from '../../runtime/docker/index.ts'
 import type { Boxes } from '../../runtime/types.ts'
 import { Bases } from './index.ts'
 
+const installation = `t${randomWord(8)}`
 let boxes: Boxes
 let folder: string
 let registry: ChildProcess
@@ -19,7 +21,7 @@ let port: number
 let silent: Server
 
 beforeAll(async () => {
-  const parts = await docker.create(docker.Config.parse({ installation: `t${randomWord(8)}` }), undefined)
+  const parts = await docker.create(docker.Config.parse({ installation }), undefined)
   if (!parts.boxes) throw new Error('no boxes')
   boxes = parts.boxes
   folder = await mkdtemp(join(tmpdir(), 'lockgate-registry-'))
@@ -32,6 +34,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
+  await wipe(installation, folder)
   registry.kill()
   silent.close()
   await rm(folder, { recursive: true, force: true })

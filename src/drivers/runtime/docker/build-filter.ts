@@ -79,17 +79,23 @@ export class BuildFilter {
     this.#networks = networks
   }
 
-  /**
-   * Puts the rules in force, again when they are: whoever reloads a firewall removes them. The reason when this machine
-   * cannot; null when they stand.
-   */
-  async stand(): Promise<string | null> {
+  /** Puts the rules in force, again when they are: whoever reloads a firewall removes them. As `missing`. */
+  stand(): Promise<string | null> {
+    return this.#nft([])
+  }
+
+  /** Why this machine cannot have the rules, or null; changes nothing. */
+  missing(): Promise<string | null> {
+    return this.#nft(['--check'])
+  }
+
+  async #nft(options: readonly string[]): Promise<string | null> {
     try {
       const text = (await readIfThere('/etc/resolv.conf')) ?? ''
       // systemd-resolved lists the real ones apart; the engine reads those too.
       const real = /nameserver\s+127\./.test(text) ? ((await readIfThere('/run/systemd/resolve/resolv.conf')) ?? '') : ''
       const resolvers = [...new Set(privateResolvers(`${text}\n${real}`))]
-      await run('nft', ['--file', '-'], { input: filterRules(this.#installation, { resolvers, networks: this.#networks }) })
+      await run('nft', [...options, '--file', '-'], { input: filterRules(this.#installation, { resolvers, networks: this.#networks }) })
       return null
     } catch (error) {
       return messageOf(error)

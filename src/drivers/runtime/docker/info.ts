@@ -33,7 +33,7 @@ export async function engineInfo(place: Place, instanceRange: string): Promise<R
       },
       rangeCheck(parseRange(instanceRange), await hostRoutes(), (await networks.ranges()).filter((range) => range.includes('.')).map(parseRange)),
       diskCheck(await place.volumes.unbounded()),
-      filterCheck(await place.filter.stand()),
+      filterCheck(await place.filter.missing()),
     ]
     return { name: 'docker', version: version.Version, checks }
   } catch (error) {

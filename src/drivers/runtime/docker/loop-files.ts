@@ -2,7 +2,7 @@
 import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { messageOf, UnavailableError } from '../../../lib/errors.ts'
+import { messageOf, RejectedError, UnavailableError } from '../../../lib/errors.ts'
 import { makeFolder } from '../../../lib/files.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { run } from '../../../lib/run.ts'
@@ -40,6 +40,8 @@ export async function detachLoop(device: string): Promise<void> {
 
 /** Every device whose file is, or was, below a folder. */
 export async function loopsBelow(folder: string): Promise<{ readonly device: string; readonly file: string }[]> {
+  // Nothing below this would be everything.
+  if (!/^\/[^/]/.test(folder)) throw new RejectedError('runtime.refused', `${folder} is no folder of volumes`)
   const { stdout } = await run('losetup', ['--list', '--noheadings', '--raw', '--output', 'NAME,BACK-FILE'], { env: ENV })
   return stdout.split('\n').flatMap((line) => {
     const [, device, file] = /^(\S+) (.+?)(?: \(deleted\))?$/.exec(line.replaceAll('\\x20', ' ')) ?? []
