@@ -37,6 +37,10 @@ function cachedSteps({ steps }: Built): string[] {
   return steps.filter(({ cached }) => cached).map(({ name }) => name)
 }
 
+function installMs({ steps }: Built): number {
+  return steps.find(({ name, state }) => name === 'npm ci' && state === 'done')?.ms ?? 0
+}
+
 test('Django with gunicorn and a Procfile', { timeout: MAKING_MS }, async () => {
   const files = await exampleFiles('django-hello')
   const { first, again } = await twice('django', files, { 'hello/urls.py': files['hello/urls.py']?.replace('from Django', 'from changed Django') ?? '' })
@@ -68,7 +72,6 @@ test('Express with a lock file, tests and the Node it asks for', { timeout: MAKI
   expect(await textAt(url)).toMatch(/^Hello from changed Express on Node 24\./)
   expect(summarizeTests(first.result.tests)).toMatchObject({ total: 1, failed: 0 })
   expect(cachedSteps(again)).toEqual(['npm ci'])
-  expect(again.seconds).toBeLessThan(first.seconds * 0.5)
   expect(await rig.stop(name)).toEqual(0)
 })
 
@@ -124,10 +127,13 @@ test('PHP with composer, behind a server that also serves its files', { timeout:
 
 test('a site that Eleventy makes', { timeout: MAKING_MS }, async () => {
   const files = await exampleFiles('eleventy-hello')
-  const { again } = await twice('eleventy', files, { 'index.md': '# Changed\n' })
+  const { first, again } = await twice('eleventy', files, { 'index.md': '# Changed\n' })
   const { url } = await rig.start(again.result)
 
   expect(await textAt(url)).toContain('<h1>Changed</h1>')
+  expect(cachedSteps(again)).toEqual(['npm ci'])
+  // Of the whole build the machine has a share, which is not the same twice; what is kept has none.
+  expect(installMs(again)).toBeLessThan(installMs(first) * 0.5)
 })
 
 test.each([
