@@ -193,6 +193,21 @@ describe('a Dockerfile', () => {
     await expect(build({ Dockerfile: text }, { manifest })).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
   })
 
+  test('that is cancelled while its images are brought in leaves nothing', async () => {
+    const fresh = await box.create(box.Config.parse({ installation }), { boxes, log: silentLog })
+    const { request, stop } = aBuild({ Dockerfile: 'FROM lockgate/node-native\nCMD ["true"]\n' })
+    await boxes.removeVolume(`lockgate-${installation}-images`)
+    const made = fresh.build(request).catch((error: unknown) => error)
+    const ours = async (): Promise<string> => (await run('docker', ['ps', '-q', '--filter', `label=lockgate.owner=${request.buildId}`])).stdout
+    await expect.poll(ours, { timeout: 120_000, interval: 20 }).not.toEqual('')
+
+    stop.abort()
+
+    expect(await made).toMatchObject({ code: 'build.requested' })
+    await expect.poll(() => loopsBelow(volumesDirectory), { timeout: 10_000 }).toEqual([])
+    expect(await ours()).toEqual('')
+  })
+
   test('can be built, says doctor; where its box cannot be made it says why', async () => {
     const nowhere = await box.create(box.Config.parse({ installation }), {
       boxes: { ...boxes, findImage: async () => null, importImage: async () => Promise.reject(new Error('no mirror has it')) },

@@ -62,12 +62,13 @@ export async function buildDockerfile(yard: Yard, workshop: Workshop, plan: Dock
 /** What everybody may have goes where every build reads, the rest to the app's own layers. */
 async function bringIn(yard: Yard, request: BuildRequest, what: { readonly box: string; readonly images: readonly FoundImage[] }): Promise<void> {
   const own = what.images.filter(({ isPrivate }) => isPrivate)
+  const by = { image: what.box, buildId: request.buildId, signal: request.signal }
   await yard.images.ensure(
-    what.box,
+    by,
     what.images.filter(({ isPrivate }) => !isPrivate),
   )
   const place = { volume: cacheVolume(yard, request), mount: '/cache', root: '/cache/storage' }
-  if (own.length > 0) await new ImageStore(yard.boxes, place).ensure(what.box, own)
+  if (own.length > 0) await new ImageStore(yard.boxes, place).ensure(by, own)
 }
 
 /** Takes the image out of the box into the engine. */

@@ -4,6 +4,7 @@ import { tarStream } from '../../../lib/tar.ts'
 import type { Boxes, BoxVolume } from '../../runtime/types.ts'
 import { IMAGE_BUILD_ENV, IMAGES_FOLDER } from '../bases/image-build-files.ts'
 import { APP_USER } from '../bases/recipe.ts'
+import { cancelled } from './cancelled.ts'
 
 /** An image of the engine, and the name a Dockerfile finds it by. */
 export interface NamedImage {
@@ -50,6 +51,13 @@ export interface StorePlace {
   readonly root: string
 }
 
+/** Who wants images, and the image of the box that brings them in. */
+export interface StoreUser {
+  readonly image: string
+  readonly buildId: string
+  readonly signal: AbortSignal
+}
+
 /** The store that all builds read. */
 export function sharedStore(installation: string, sizeMb: number): StorePlace {
   return { volume: { name: `lockgate-${installation}-images`, sizeMb, keep: true }, mount: IMAGES_FOLDER, root: IMAGES_FOLDER }
@@ -82,42 +90,48 @@ export class ImageStore {
     this.#names = new Map()
   }
 
-  /** Has the images in the volume under their names. `image` is that of the box. */
-  ensure(image: string, wanted: readonly NamedImage[]): Promise<void> {
-    const work = this.#last.catch(() => undefined).then(() => this.#ensure(image, wanted))
+  /** Has the images in the volume under their names. Its boxes end with those of the build that wants it. */
+  ensure(by: StoreUser, wanted: readonly NamedImage[]): Promise<void> {
+    const work = this.#last.catch(() => undefined).then(() => this.#ensure(by, wanted))
     this.#last = work
     return work
   }
 
-  async #ensure(image: string, wanted: readonly NamedImage[]): Promise<void> {
-    let missing = await this.#name(image, wanted)
+  async #ensure(by: StoreUser, wanted: readonly NamedImage[]): Promise<void> {
+    let missing = await this.#name(by, wanted)
     if (missing.length === 0) return
-    for (const digest of new Set(missing.map((one) => one.digest))) await this.#bring(image, digest)
-    missing = await this.#name(image, missing)
+    for (const digest of new Set(missing.map((one) => one.digest))) await this.#bring(by, digest)
+    missing = await this.#name(by, missing)
     if (missing[0]) throw new RejectedError('image.import_failed', `${missing[0].name} could not be brought into the images of builds`)
   }
 
   /** Gives names to what is there; returns the rest. */
-  async #name(image: string, wanted: readonly NamedImage[]): Promise<NamedImage[]> {
+  async #name(by: StoreUser, wanted: readonly NamedImage[]): Promise<NamedImage[]> {
     const unknown = wanted.filter(({ name, digest }) => this.#names.get(name) !== digest)
     if (unknown.length === 0) return []
     const there = new Set<string>()
     const program = ['sh', '-c', NAME_PROGRAM, 'name', this.#place.root, ...unknown.flatMap(({ name, digest }) => [digest.replace('sha256:', ''), name])]
-    await this.#box(image, program, async (box) => {
-      await this.#boxes.run(box, { line: (text) => void there.add(text.replace('has ', 'sha256:')), signal: AbortSignal.timeout(IMPORT_MS) })
+    await this.#box(by, program, async (box) => {
+      await this.#boxes.run(box, {
+        line: (text) => void there.add(text.replace('has ', 'sha256:')),
+        signal: AbortSignal.any([by.signal, AbortSignal.timeout(IMPORT_MS)]),
+      })
     })
     for (const { name, digest } of unknown) if (there.has(digest)) this.#names.set(name, digest)
     return unknown.filter(({ digest }) => !there.has(digest))
   }
 
-  async #bring(image: string, digest: string): Promise<void> {
+  async #bring(by: StoreUser, digest: string): Promise<void> {
     const lines: string[] = []
-    await this.#box(image, ['sh', '-c', IMPORT_PROGRAM, 'import', this.#place.root, this.#place.mount, digest.replace('sha256:', '')], async (box) => {
+    await this.#box(by, ['sh', '-c', IMPORT_PROGRAM, 'import', this.#place.root, this.#place.mount, digest.replace('sha256:', '')], async (box) => {
       const folder = { uid: APP_USER, gid: APP_USER, uname: '', gname: '', pax: { uid: String(APP_USER), gid: String(APP_USER) } }
       const empty = tarStream(async (tar) => void tar.entry({ name: 'import', type: 'directory', mode: 0o777, ...folder }))
       await this.#boxes.put(box, this.#place.mount, empty)
       await this.#boxes.put(box, `${this.#place.mount}/import`, await this.#boxes.saveImage(digest))
-      const { status } = await this.#boxes.run(box, { line: (text) => void lines.push(text), signal: AbortSignal.timeout(IMPORT_MS) })
+      const { status } = await this.#boxes.run(box, {
+        line: (text) => void lines.push(text),
+        signal: AbortSignal.any([by.signal, AbortSignal.timeout(IMPORT_MS)]),
+      })
       if (status === 0) return
       // A store that is full or damaged is begun anew the next time.
       await this.#boxes.remove(box)
@@ -125,13 +139,15 @@ export class ImageStore {
     })
   }
 
-  async #box(image: string, command: readonly string[], work: (box: string) => Promise<void>): Promise<void> {
+  async #box(by: StoreUser, command: readonly string[], work: (box: string) => Promise<void>): Promise<void> {
     const name = `${this.#place.volume.name}-${randomWord(6)}`
+    // Whoever was cancelled meanwhile wants nothing any more.
+    if (by.signal.aborted) throw cancelled()
     try {
       const fresh = await this.#boxes.create({
         name,
-        owner: name,
-        image,
+        owner: by.buildId,
+        image: by.image,
         command,
         user: `${APP_USER}:${APP_USER}`,
         env: IMAGE_BUILD_ENV,
@@ -142,9 +158,10 @@ export class ImageStore {
         nested: true,
       })
       if (fresh.length > 0) this.forget()
+      if (by.signal.aborted) throw cancelled()
       await work(name)
     } finally {
-      await this.#boxes.removeAll(name)
+      await this.#boxes.removeAll(by.buildId)
     }
   }
 }
