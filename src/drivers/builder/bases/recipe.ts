@@ -8,8 +8,8 @@ import { APACHE_FILES, PHP_BUILD_FILES, PHP_ENV, PHP_PACKAGES, SERVER_PACKAGES }
 export const APP_USER = 700_000
 
 const PACKAGES: readonly string[] = ['libc-bin', 'busybox-static', 'ca-certificates', 'make', 'tzdata', 'libstdc++6', 'libatomic1', 'base-files', 'netbase']
-// Some packages come from git, and Makefiles are written for the GNU tools.
-const TOOLS: readonly string[] = ['git', 'bash', 'coreutils', 'findutils', 'grep', 'gzip', 'sed', 'tar', 'unzip']
+// Some packages come from git, and Makefiles are written for the GNU tools; busybox's shell would run its own instead.
+const TOOLS: readonly string[] = ['git', 'dash', 'bash', 'coreutils', 'findutils', 'grep', 'gzip', 'sed', 'tar', 'unzip']
 // 280 MB that only packages without a prebuilt part need; python3 is what node-gyp is written in.
 const COMPILERS: readonly string[] = ['gcc', 'g++', 'python3', 'pkg-config']
 const PYTHON_COMPILERS: readonly string[] = ['gcc', 'g++', 'python3-dev', 'pkg-config', 'libpq-dev', 'libffi-dev']

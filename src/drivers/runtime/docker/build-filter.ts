@@ -31,7 +31,7 @@ export function buildTable(installation: string): string {
 
 /**
  * The rules as one transaction of nft(8): the table is there before and after it, also when it was not. A chain of ours only
- * drops: what it accepts still goes through the chains of others.
+ * forbids: what it accepts still goes through the chains of others. A build is told at once: it would else wait for minutes.
  */
 export function filterRules(installation: string, open: { readonly resolvers: readonly string[]; readonly networks: readonly string[] }): string {
   const table = `inet ${buildTable(installation)}`
@@ -46,14 +46,14 @@ table ${table} {
     oifname "${bridge}" ct state != { established, related } counter drop
     iifname != "${bridge}" accept
     ct state { established, related } accept
-    meta nfproto ipv6 counter drop
-${names('udp')}${names('tcp')}    tcp dport 25 counter drop
-${allowed}    ip daddr { ${DENIED.join(', ')} } counter drop
+    meta nfproto ipv6 counter reject with icmpx admin-prohibited
+${names('udp')}${names('tcp')}    tcp dport 25 counter reject with icmpx admin-prohibited
+${allowed}    ip daddr { ${DENIED.join(', ')} } counter reject with icmpx admin-prohibited
   }
   chain input {
     type filter hook input priority filter - 5; policy accept;
     iifname != "${bridge}" accept
-${names('udp')}${names('tcp')}    counter drop
+${names('udp')}${names('tcp')}    counter reject with icmpx admin-prohibited
   }
 }
 `
