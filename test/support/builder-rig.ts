@@ -16,6 +16,7 @@ import type { Boxes, InstanceSpec, Runtime } from '../../src/drivers/runtime/typ
 import { randomWord } from '../../src/lib/ids.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { run } from '../../src/lib/run.ts'
+import { volumesOf } from './folder.ts'
 
 /** A build that ended well, and how it went. */
 export interface Built {
@@ -44,7 +45,7 @@ export class BuilderRig {
 
   static async open(): Promise<BuilderRig> {
     const installation = `t${randomWord(8)}`
-    const { runtime, boxes } = await docker.create(docker.Config.parse({ installation, volumesDirectory: directoryOf(installation) }), undefined)
+    const { runtime, boxes } = await docker.create(docker.Config.parse({ installation, volumesDirectory: volumesOf(installation) }), undefined)
     if (boxes === null) throw new Error('no boxes')
     const builder = await box.create(box.Config.parse({ installation }), { boxes, log: silentLog })
     return new BuilderRig({ builder, runtime, boxes, installation })
@@ -119,13 +120,9 @@ export class BuilderRig {
       if (names.length > 0) await run('docker', [kind, 'rm', ...names])
     }
     await removeFilter(this.#installation)
-    await removeVolumeFiles(directoryOf(this.#installation))
-    await rm(directoryOf(this.#installation), { recursive: true, force: true })
+    await removeVolumeFiles(volumesOf(this.#installation))
+    await rm(volumesOf(this.#installation), { recursive: true, force: true })
   }
-}
-
-function directoryOf(installation: string): string {
-  return `/tmp/lockgate-${installation}`
 }
 
 /** The files of a folder of `examples/`, as they are in the repository. */

@@ -1,9 +1,10 @@
 // Another git server: repositories over HTTP (git's own backend) and over ssh (a real sshd), on this machine.
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { tmpdir, userInfo } from 'node:os'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { launch, run } from '../../src/lib/run.ts'
+import { ownFolder } from './folder.ts'
 import { freePort } from './haproxy.ts'
 import { type Files, well } from './person.ts'
 import { until } from './until.ts'
@@ -37,7 +38,7 @@ export interface GitHost {
 
 /** Starts one; HTTP only. */
 export async function aGitHost(): Promise<GitHost> {
-  const folder = await mkdtemp(join(tmpdir(), 'lockgate-git-host-'))
+  const folder = ownFolder('git-host')
   const requests: string[] = []
   let who: { readonly user: string; readonly password: string } | null = null
   let elsewhere: string | null = null
@@ -153,7 +154,7 @@ export interface SshHost {
 
 /** A real sshd for this user, on a port of its own, with a fresh host key. */
 export async function anSshHost(): Promise<SshHost> {
-  const folder = await mkdtemp(join(tmpdir(), 'lockgate-sshd-'))
+  const folder = ownFolder('sshd')
   await chmod(folder, 0o755)
   const port = await freePort()
   const key = join(folder, 'host_key')

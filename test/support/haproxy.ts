@@ -1,12 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { z } from 'zod'
 import { Config } from '../../src/drivers/edge/haproxy/schema.ts'
 import { MasterSocket } from '../../src/drivers/edge/haproxy/socket.ts'
 import { haproxyArguments, masterSocketPath, writeInitial } from '../../src/drivers/edge/haproxy/start.ts'
 import { launch } from '../../src/lib/run.ts'
+import { ownFolder } from './folder.ts'
 import { until } from './until.ts'
 
 export interface RunningHaproxy {
@@ -32,8 +31,7 @@ export async function freePort(): Promise<number> {
 
 /** HAProxy in a folder of its own, kept alive as systemd or our supervisor would. Stop it in the end. */
 export async function startHaproxy(overrides: Partial<z.input<typeof Config>> = {}): Promise<RunningHaproxy> {
-  const directory = await mkdtemp(join(tmpdir(), 'lockgate-edge-'))
-  await writeFile(join(directory, 'owner'), String(process.pid))
+  const directory = ownFolder('edge')
   const config = Config.parse({ directory, httpPort: await freePort(), bind: '127.0.0.1', ...overrides })
   await writeInitial(config)
   const keeper = new Keeper(config)

@@ -1,7 +1,6 @@
 // A whole Lockgate: its server as a process of its own, real Docker and HAProxy, and everything gone afterwards.
 import type { ChildProcess } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +14,7 @@ import type { Boxes, Runtime } from '../../src/drivers/runtime/types.ts'
 import { SERVER_FLAGS } from '../../src/lib/node-flags.ts'
 import { launch } from '../../src/lib/run.ts'
 import { wipe } from './engine.ts'
+import { ownFolder } from './folder.ts'
 import { freePort, type RunningHaproxy, startHaproxy } from './haproxy.ts'
 import { until } from './until.ts'
 
@@ -64,8 +64,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Starts one; its range must not meet that of another that runs at the same time. */
 export async function anInstallation(options: InstallationOptions = {}): Promise<Installation> {
-  const directory = await mkdtemp(join(tmpdir(), 'lockgate-e2e-'))
-  await writeFile(join(directory, 'owner'), String(process.pid))
+  const directory = ownFolder('e2e')
   const undo = (await options.prepare?.(directory)) ?? (async () => undefined)
   const edge = await startHaproxy()
   const port = await freePort()

@@ -1,10 +1,10 @@
 // A person at a terminal: a home of their own, the command line signed in, and a real git.
 import type { ChildProcess } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { launch, type RunResult, run } from '../../src/lib/run.ts'
+import { ownFolder } from './folder.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -45,7 +45,7 @@ export interface Person {
 
 /** Somebody signed in to a server with a token; null: not signed in. */
 export async function aPerson(apiUrl: string, token: string | null): Promise<Person> {
-  const home = await mkdtemp(join(tmpdir(), 'lockgate-home-'))
+  const home = ownFolder('home')
   const program = join(home, 'bin', 'lockgate')
   await mkdir(dirname(program))
   // What bin/lockgate does without a build: the tests are about the sources.

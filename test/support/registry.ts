@@ -1,8 +1,8 @@
 // A real registry of images (Debian's docker-registry), with or without a password.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { launch } from '../../src/lib/run.ts'
+import { ownFolder } from './folder.ts'
 import { freePort } from './haproxy.ts'
 import { until } from './until.ts'
 
@@ -18,7 +18,7 @@ const GRACE = 'grace:$2b$05$uD3Cz3UTvYlXm5g9DIgf9OND3YZNrZWX.5rc3GYDMtlIO/TZpSZE
 
 /** Starts one on a free port; `asksWho`: only grace with "grace-s-password" gets in. */
 export async function aRegistry(asksWho: boolean): Promise<RunningRegistry> {
-  const folder = await mkdtemp(join(tmpdir(), 'lockgate-registry-'))
+  const folder = ownFolder('registry')
   const port = await freePort()
   await writeFile(join(folder, 'htpasswd'), `${GRACE}\n`)
   const config = {

@@ -1,14 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import { onTestFinished } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import type { Store } from '../../src/store/types.ts'
+import { ownFolder } from './folder.ts'
 
 /** A folder that is gone when the test is. */
 export async function aFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'lockgate-test-'))
+  const folder = ownFolder('test')
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   return folder
 }

@@ -10,7 +10,8 @@ import { engineAnswers } from '../setup/engine.ts'
 import { findOurs, installationOf, removeOurs } from '../setup/ours.ts'
 import { placesOf } from '../setup/places.ts'
 
-const FOLDER = /^lockgate-(e2e|edge|bench)-/
+/** Folders of whole installations and of what stands beside them; `lockgate-<installation>` holds the disks of builds in a suite without a server. */
+const FOLDER = /^lockgate-(?:(?:e2e|edge|bench|git-host|home|registry|sshd|test)-.+|(t[a-z0-9]{8}))$/
 
 /** Removes them; says what it found. */
 export async function removeLeftovers(): Promise<void> {
@@ -19,10 +20,10 @@ export async function removeLeftovers(): Promise<void> {
     if (ownerLives(folder)) continue
     process.stderr.write(`· removing what a killed run left in ${name}\n`)
     await endProcesses(folder)
-    const installation = existsSync(join(folder, 'data')) ? installationOf(placesOf(folder)) : null
+    const installation = FOLDER.exec(name)?.[1] ?? (existsSync(join(folder, 'data')) ? installationOf(placesOf(folder)) : null)
     if (installation !== null && (await engineAnswers())) await removeOurs(await findOurs(installation))
     if (installation !== null) await removeFilter(installation)
-    await removeVolumeFiles(join(folder, 'data', 'volumes'))
+    for (const volumes of [folder, join(folder, 'data', 'volumes')]) await removeVolumeFiles(volumes)
     await run('umount', ['--recursive', '--quiet', join(folder, 'data')], { anyStatus: true }).catch(() => undefined)
     rmSync(folder, { recursive: true, force: true })
   }

@@ -3,13 +3,18 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { z } from 'zod'
 import { detach, launch } from '../../src/lib/run.ts'
 import { ENGINE, engineAnswers, waitForEngine } from '../setup/engine.ts'
 import { ROOT } from '../setup/places.ts'
 import { removeLeftovers } from './leftovers.ts'
+import { Told, writeReport } from './report.ts'
 
+/** What runs without a word. */
 const KINDS = ['unit', 'integration', 'e2e'] as const
+/** What takes longer, and leaves a report in docs/reports/. */
+const LONG_KINDS = ['builds'] as const
 
 const Results = z.object({
   numPassedTests: z.number(),
@@ -58,11 +63,17 @@ async function runKind(kind: string, files: readonly string[], sum: Sum): Promis
     env: { ...(process.env as Record<string, string>), FORCE_COLOR: process.stdout.isTTY ? '1' : '0' },
   })
   child.stdin?.end()
-  child.stdout?.pipe(process.stdout, { end: false })
+  let printed = ''
+  child.stdout?.on('data', (chunk: Buffer) => {
+    printed += chunk.toString()
+    process.stdout.write(chunk)
+  })
   child.stderr?.pipe(process.stderr, { end: false })
   const status = await new Promise((resolve) => child.on('close', resolve))
   try {
-    const results = Results.parse(JSON.parse(readFileSync(output, 'utf8')))
+    const told: unknown = JSON.parse(readFileSync(output, 'utf8'))
+    const results = Results.parse(told)
+    if (isLong(kind) && files.length === 0) writeReport(kind, Told.parse(told), stripVTControlCharacters(printed))
     sum.passed += results.numPassedTests
     sum.failed += results.numFailedTests
     sum.skipped += results.numPendingTests
@@ -76,8 +87,12 @@ async function runKind(kind: string, files: readonly string[], sum: Sum): Promis
   }
 }
 
+function isLong(kind: string): boolean {
+  return LONG_KINDS.some((one) => one === kind)
+}
+
 const [first, ...rest] = process.argv.slice(2)
-const kind = KINDS.find((one) => one === first)
+const kind = [...KINDS, ...LONG_KINDS].find((one) => one === first)
 const files = kind === undefined && first !== undefined ? [first, ...rest] : rest
 const sum: Sum = { passed: 0, failed: 0, skipped: 0 }
 const everything = async (): Promise<void> => {

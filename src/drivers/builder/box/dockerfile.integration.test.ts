@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { volumesOf } from '../../../../test/support/folder.ts'
 import type { BuildStep } from '../../../core/build/build-step.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { silentLog } from '../../../lib/log.ts'
@@ -14,7 +15,7 @@ import type { Builder, BuildRequest, BuildResult } from '../types.ts'
 import { box } from './index.ts'
 
 const installation = `t${randomWord(8)}`
-const volumesDirectory = `/tmp/lockgate-${installation}`
+const volumesDirectory = volumesOf(installation)
 const mine = `lockgate-test/from-${installation}`
 let builder: Builder
 let boxes: Boxes

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { wipe } from '../../../../test/support/engine.ts'
+import { volumesOf } from '../../../../test/support/folder.ts'
 import { until } from '../../../../test/support/until.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { silentLog } from '../../../lib/log.ts'
@@ -16,7 +17,7 @@ import type { Builder } from '../types.ts'
 import { box } from './index.ts'
 
 const installation = `t${randomWord(8)}`
-const volumesDirectory = `/tmp/lockgate-${installation}`
+const volumesDirectory = volumesOf(installation)
 const team = `team${randomWord(6)}`
 let folder: string
 let port: number

@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { volumesOf } from '../../../../test/support/folder.ts'
 import { DEFAULT_RUN_SPEC } from '../../../core/artifact/artifact.ts'
 import type { BuildStep } from '../../../core/build/build-step.ts'
 import { randomWord } from '../../../lib/ids.ts'
@@ -16,7 +17,7 @@ import { box } from './index.ts'
 
 const installation = `t${randomWord(8)}`
 const environmentId = `e-${randomWord(8)}`
-const volumesDirectory = `/tmp/lockgate-${installation}`
+const volumesDirectory = volumesOf(installation)
 const prefix = `10.215.${Math.floor(Math.random() * 256)}`
 const appIds: string[] = []
 let builder: Builder

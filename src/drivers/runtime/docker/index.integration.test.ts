@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { volumesOf } from '../../../../test/support/folder.ts'
 import { testImage } from '../../../../test/support/images.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { run } from '../../../lib/run.ts'
@@ -24,7 +25,7 @@ async function opened(socket?: string): Promise<RuntimeParts> {
   return docker.create(
     docker.Config.parse({
       installation,
-      volumesDirectory: `/tmp/lockgate-${installation}`,
+      volumesDirectory: volumesOf(installation),
       instanceRange: '10.214.0.0/16',
       timeoutMs: socket ? 300 : 30_000,
       ...(socket ? { socket } : {}),
@@ -46,7 +47,7 @@ afterAll(async () => {
   deaf.close()
   for (const { name } of await runtime.observe()) await runtime.remove(name)
   await removeFilter(installation)
-  await rm(`/tmp/lockgate-${installation}`, { recursive: true, force: true })
+  await rm(volumesOf(installation), { recursive: true, force: true })
 })
 
 runtimeContract(async () => ({

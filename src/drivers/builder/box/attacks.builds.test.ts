@@ -6,6 +6,7 @@ import { createGzip } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Bystander, startBystander } from '../../../../test/support/bystander.ts'
 import { wipe } from '../../../../test/support/engine.ts'
+import { volumesOf } from '../../../../test/support/folder.ts'
 import { type Neighbour, startNeighbour } from '../../../../test/support/neighbour.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { silentLog } from '../../../lib/log.ts'
@@ -19,7 +20,7 @@ import type { Builder, BuildRequest } from '../types.ts'
 import { box } from './index.ts'
 
 const installation = `t${randomWord(8)}`
-const volumesDirectory = `/tmp/lockgate-${installation}`
+const volumesDirectory = volumesOf(installation)
 let builder: Builder
 let runtime: Runtime
 let boxes: Boxes

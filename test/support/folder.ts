@@ -1,0 +1,21 @@
+// Folders that say whose they are: what a killed run left in them, and started from them, the next one removes (tools/test/leftovers.ts).
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** A fresh folder of this process, `lockgate-<kind>-…` below the system's folder for such. */
+export function ownFolder(kind: 'edge' | 'e2e' | 'git-host' | 'home' | 'registry' | 'sshd' | 'test'): string {
+  return owned(mkdtempSync(join(tmpdir(), `lockgate-${kind}-`)))
+}
+
+/** The folder for volume files of a test's installation. */
+export function volumesOf(installation: string): string {
+  const folder = join(tmpdir(), `lockgate-${installation}`)
+  mkdirSync(folder, { recursive: true })
+  return owned(folder)
+}
+
+function owned(folder: string): string {
+  writeFileSync(join(folder, 'owner'), String(process.pid))
+  return folder
+}
