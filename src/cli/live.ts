@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { endpoints } from '../api/contract/endpoints.ts'
-import { buildLines, endLines, FlowLines, stepLine } from '../api/contract/flow.ts'
+import { BuildFlow, endLines, FlowLines, stepLine } from '../api/contract/flow.ts'
 import type { Build, DeploymentLive } from '../api/contract/resources.ts'
 import { plainText } from '../lib/control-bytes.ts'
 import { CliError, EXIT } from './exit.ts'
@@ -38,23 +38,34 @@ export async function followDeployment(terminal: Terminal, id: string): Promise<
   if (status !== 'succeeded') throw new CliError('', EXIT.failed)
 }
 
-/** Follows a build, its log as it comes, and then the deployment it opened. */
+/** Follows a build, its log and its steps as they come, and then the deployment it opened. */
 export async function followBuild(terminal: Terminal, id: string): Promise<void> {
   const onInterrupt = interruptible(id)
-  const asked = await terminal.client.call(endpoints.readBuild, { params: { id } })
-  terminal.say(asked.status === 'queued' && asked.ahead > 0 ? `build ${id}: waits for ${asked.ahead} before it` : `build ${id}`)
+  terminal.say(`build ${id}`)
+  const flow = new BuildFlow()
+  const say = (build: BuildView): void => {
+    for (const line of flow.next(build)) terminal.say(plainText(line))
+  }
   try {
-    for await (const line of terminal.client.follow(endpoints.followBuildLog, { params: { id }, query: { lines: 10_000 } }))
-      terminal.say(`  ${plainText(line.text, process.stdout.isTTY)}`)
+    await Promise.all([sayLog(terminal, id), saySteps(terminal, id, say)])
   } finally {
     process.off('SIGINT', onInterrupt)
   }
-  const build: BuildView = await terminal.client.call(endpoints.readBuild, { params: { id } })
-  const lines = buildLines(build).map((line) => plainText(line))
-  for (const line of build.deploymentId === null ? lines.slice(0, -1) : lines) terminal.say(line)
+  const build = await terminal.client.call(endpoints.readBuild, { params: { id } })
+  say(build)
   if (build.deploymentId !== null) return followDeployment(terminal, build.deploymentId)
-  terminal.show(build, () => lines.at(-1) ?? '')
+  if (terminal.json) terminal.show(build, () => '')
   if (build.status !== 'succeeded') throw new CliError('', EXIT.failed)
+}
+
+async function sayLog(terminal: Terminal, id: string): Promise<void> {
+  for await (const line of terminal.client.follow(endpoints.followBuildLog, { params: { id }, query: { lines: 10_000 } }))
+    terminal.say(`  ${plainText(line.text, process.stdout.isTTY)}`)
+}
+
+/** Up to its end, which is said when all of its log was. */
+async function saySteps(terminal: Terminal, id: string, say: (build: BuildView) => void): Promise<void> {
+  for await (const build of terminal.client.follow(endpoints.followBuild, { params: { id } })) if (build.finishedAt === null) say(build)
 }
 
 /** Ctrl-C ends the watching, not the work. */

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { buildLines, endLines, FlowLines } from '../api/contract/flow.ts'
+import { BuildFlow, endLines, FlowLines } from '../api/contract/flow.ts'
 import type { Build, DeploymentLive } from '../api/contract/resources.ts'
 import type { Actor } from '../core/actor/actor.ts'
 import { EVERYTHING } from '../core/actor/actor.ts'
@@ -161,13 +161,10 @@ export class PushReceiver {
     const printing = (async () => {
       for await (const line of lines) print(`  ${plainText(line.text, true)}`)
     })()
+    const flow = new BuildFlow()
     let build = await look()
-    for (let looks = 0; build.status === 'queued'; looks++) {
-      if (looks === 10) print(`  ${plainText(buildLines(await this.#needs.showBuild(id)).at(-1) ?? '')}`)
-      await pause(100)
-      build = await look()
-    }
     while (!isBuildFinished(build)) {
+      for (const line of flow.next(await this.#needs.showBuild(id))) print(plainText(line))
       await pause(100)
       build = await look()
     }
@@ -175,7 +172,7 @@ export class PushReceiver {
     await pause(50)
     stop.abort()
     await printing
-    for (const line of buildLines(await this.#needs.showBuild(id))) print(plainText(line.split('\n')[0] ?? ''))
+    for (const line of flow.next(await this.#needs.showBuild(id))) print(plainText(line.split('\n')[0] ?? ''))
     if (build.status === 'succeeded') return null
     return oneLine(build.status === 'failed' ? `build failed: ${build.message}` : `build ${build.status}: ${build.message}`)
   }

@@ -90,6 +90,7 @@ const BODIES: Partial<Record<EndpointName, unknown>> = {
   changeApp: {},
   changeEnvironment: {},
   promote: { from: 'production' },
+  revokeSecret: { key: 'NOT_THERE', version: 1 },
   setSource: { url: 'https://203.0.113.1/x.git' },
   setRegistry: { host: 'registry.example.net', username: 'ada', password: '' },
 }

@@ -205,6 +205,24 @@ describe('one build', () => {
   })
 })
 
+describe('a secret', () => {
+  test('whose version was revoked is not used again, not even by a rollback', async () => {
+    const folder = await anApp('revoking', page('one'))
+    await well(ada.lockgate(['config', 'set', '--secret', 'KEY=first-value'], { cwd: folder }))
+    await push(folder)
+    await well(ada.lockgate(['config', 'set', '--secret', 'KEY=second-value'], { cwd: folder }))
+
+    await well(ada.lockgate(['config', 'revoke', 'KEY', '1'], { cwd: folder }))
+    const back = await ada.lockgate(['rollback', 'revoking'])
+    const unknown = await ada.lockgate(['config', 'revoke', 'KEY', '9'], { cwd: folder })
+
+    expect(back.all).toContain('Version 1 of the secret KEY was revoked')
+    expect(back.status).toBe(1)
+    expect(await answer('revoking')).toContain('one')
+    expect(unknown.all).toContain('[secret_version.not_found]')
+  })
+})
+
 describe('the disk', () => {
   test('what takes it is shown, what nobody misses may go, and goes', async () => {
     const folder = await anApp('leaving', page('leaving'))

@@ -11,7 +11,7 @@ import { findOurs, installationOf, removeOurs } from '../setup/ours.ts'
 import { placesOf } from '../setup/places.ts'
 
 /** Folders of whole installations and of what stands beside them; `lockgate-<installation>` holds the disks of builds in a suite without a server. */
-const FOLDER = /^lockgate-(?:(?:e2e|edge|bench|git-host|home|registry|sshd|test)-.+|(t[a-z0-9]{8}))$/
+const FOLDER = /^lockgate-(?:(?:e2e|edge|bench|git-host|home|registry|sshd)-.+|(t[a-z0-9]{8}))$/
 
 /** Removes them; says what it found. */
 export async function removeLeftovers(): Promise<void> {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { z } from 'zod'
-import { endLines, FlowLines, shortInstance, stepLine } from './flow.ts'
-import type { DeploymentLive, Step } from './resources.ts'
+import { BuildFlow, buildLines, endLines, FlowLines, shortInstance, stepLine } from './flow.ts'
+import type { Build, DeploymentLive, Step } from './resources.ts'
 
 type StepView = z.output<typeof Step>
 type Live = z.output<typeof DeploymentLive>
@@ -86,4 +86,71 @@ test('the end of a failed one brings what it saw', () => {
     '  | two',
   ])
   expect(endLines(aLive({ status: 'succeeded', finishedAt: 2_500 }))).toEqual(['deploy d-1 succeeded in 2.5 s: r4 (main@3f2c1a9)'])
+})
+
+type BuildView = z.output<typeof Build>
+
+function aBuild(said: Partial<BuildView> = {}): BuildView {
+  return {
+    id: 'b-1',
+    app: 'shop',
+    environment: 'production',
+    commit: '3f2c1a9',
+    ref: 'refs/heads/main',
+    status: 'running',
+    cause: 'requested',
+    message: '',
+    purpose: 'deploy',
+    trusted: true,
+    reused: null,
+    tests: null,
+    ahead: 0,
+    steps: [],
+    deploymentId: null,
+    actor: 'ada',
+    createdAt: 0,
+    startedAt: 1_000,
+    finishedAt: null,
+    ...said,
+  }
+}
+
+const install = { number: 1, name: 'npm ci', state: 'done', seconds: 0.42, cached: true } as const
+const tests = { number: 2, name: 'npm test', state: 'running', seconds: 3, cached: false } as const
+
+test('steps of a build are said once, when they have ended; what came from cache says so', () => {
+  const flow = new BuildFlow()
+
+  const lines = [
+    flow.next(aBuild({ status: 'queued', ahead: 2 })),
+    flow.next(aBuild({ status: 'queued', ahead: 2 })),
+    flow.next(aBuild({ steps: [install, tests] })),
+    flow.next(aBuild({ steps: [install, tests] })),
+    flow.next(aBuild({ steps: [install, { ...tests, state: 'done', seconds: 4.04 }], status: 'succeeded', finishedAt: 6_500 })),
+  ]
+
+  expect(lines).toEqual([
+    ['build b-1 queued: 2 builds before it'],
+    [],
+    ['✓ npm ci                              0.4 s  from cache'],
+    [],
+    ['✓ npm test                            4.0 s', 'build b-1 succeeded in 5.5 s'],
+  ])
+})
+
+test('a failed build names the tests that failed, and why it ended', () => {
+  const failed = aBuild({
+    status: 'failed',
+    message: 'npm test exited with 1',
+    finishedAt: 2_000,
+    tests: { total: 5, failed: 1, skipped: 1, seconds: 0.5, failures: [{ name: 'adds', message: 'expected 3\ngot 4' }] },
+  })
+
+  expect(buildLines(failed)).toEqual([
+    'tests: 3 passed, 1 failed, 1 skipped in 0.5 s',
+    '  ✗ adds',
+    '    expected 3',
+    '    got 4',
+    'build b-1 failed in 1.0 s: npm test exited with 1',
+  ])
 })

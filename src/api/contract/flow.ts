@@ -103,11 +103,31 @@ export function endLines(live: Pick<LiveView, 'deployment'>): string[] {
 
 /** A build's steps, tests and end as lines: how long each step took, and what an earlier build left. */
 export function buildLines(build: BuildView): string[] {
-  const steps = build.steps.map((step) => {
-    const mark = step.state === 'running' ? '…' : step.state === 'done' ? '✓' : '✗'
-    return `${mark} ${step.name.slice(0, 60).padEnd(32)} ${`${step.seconds.toFixed(1)} s`.padStart(8)}${step.cached ? '  from cache' : ''}`
-  })
-  return [...steps, ...testLines(build.tests), buildEnd(build)]
+  return [...build.steps.map(buildStepLine), ...testLines(build.tests), buildEnd(build)]
+}
+
+function buildStepLine(step: BuildView['steps'][number]): string {
+  const mark = step.state === 'running' ? '…' : step.state === 'done' ? '✓' : '✗'
+  return `${mark} ${step.name.slice(0, 60).padEnd(32)} ${`${step.seconds.toFixed(1)} s`.padStart(8)}${step.cached ? '  from cache' : ''}`
+}
+
+/** Turns pictures of a build into lines, each said once: its place in the queue, steps as they end, tests, its end. */
+export class BuildFlow {
+  #steps = 0
+  #ahead: number | null = null
+
+  next(build: BuildView): string[] {
+    const lines: string[] = []
+    if (build.status === 'queued' && build.ahead > 0 && build.ahead !== this.#ahead) lines.push(buildEnd(build))
+    this.#ahead = build.ahead
+    for (const step of build.steps.slice(this.#steps)) {
+      if (step.state === 'running') break
+      this.#steps++
+      lines.push(buildStepLine(step))
+    }
+    if (build.finishedAt !== null) lines.push(...testLines(build.tests), buildEnd(build))
+    return lines
+  }
 }
 
 function testLines(tests: BuildView['tests']): string[] {

@@ -25,6 +25,15 @@ export const running = {
     body: z.strictObject({ set: z.record(ConfigKey, z.string()).default({}), secret: z.array(ConfigKey).default([]), unset: z.array(ConfigKey).default([]) }),
     response: z.object({ revision: z.int(), deployment: resource.Deployment.nullable() }),
   }),
+  revokeSecret: endpoint({
+    method: 'POST',
+    path: `${Here}/config/revoke`,
+    summary: 'Never use a version of a secret again, also not in a rollback',
+    permission: 'config.write',
+    params: EnvironmentParams,
+    body: z.strictObject({ key: ConfigKey, version: z.int().min(1) }),
+    response: z.object({ key: z.string(), version: z.int(), revokedAt: z.int() }),
+  }),
   configHistory: endpoint({
     method: 'GET',
     path: `${Here}/config/history`,

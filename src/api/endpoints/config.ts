@@ -1,5 +1,6 @@
 import { EVERYTHING } from '../../core/actor/actor.ts'
 import { headRevision, revise } from '../../core/config-revision/revise.ts'
+import { revokeSecret } from '../../core/secret/revoke.ts'
 import { NotFoundError } from '../../lib/errors.ts'
 import type { Handler } from '../call.ts'
 import { endpoints } from '../contract/endpoints.ts'
@@ -26,6 +27,11 @@ export const config = {
     const { set, secret, unset } = endpoints.changeConfig.body.parse(call.body)
     const { revision, deployment } = await revise(handling, { actor: call.actor, environment: environmentOf(call), set, secret, unset })
     return { revision: revision.number, deployment: deployment && (await showDeployment(handling.store.read, deployment)) }
+  },
+  revokeSecret: async (handling, call) => {
+    const asked = endpoints.revokeSecret.body.parse(call.body)
+    const { name, version, revokedAt } = await revokeSecret(handling, { actor: call.actor, environment: environmentOf(call), ...asked })
+    return { key: name, version, revokedAt: revokedAt ?? 0 }
   },
   configHistory: async (handling, call) => {
     const { limit } = endpoints.configHistory.query.parse(call.query)

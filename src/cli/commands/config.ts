@@ -42,6 +42,16 @@ export function config(program: Command, run: Run): void {
   command('get [key]', 'show the configuration; secrets are never shown')
     .option('--revision <number>', 'an older revision')
     .action(run((terminal, [key], options: ChangeOptions & { revision?: string }) => get(terminal, key, options)))
+  command('revoke <key> <version>', 'never use a version of a secret again, also not in a rollback').action(
+    run(async (terminal, [key = '', version = ''], options: ChangeOptions) => {
+      const params = await placeNamed(options.app, options.environment)
+      const answer = await terminal.client.call(endpoints.revokeSecret, { params, body: { key: keyOf(key), version: Number(version) } })
+      terminal.show(
+        answer,
+        (one) => `version ${one.version} of ${one.key} is not used again; what runs with it goes on until "lockgate config set --secret ${one.key}=…"`,
+      )
+    }),
+  )
   command('history', 'list configuration revisions, newest first').action(
     run(async (terminal, _arguments, options: ChangeOptions) => {
       const answer = await terminal.client.call(endpoints.configHistory, { params: await placeNamed(options.app, options.environment) })
