@@ -38,7 +38,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
   })
   const routes = new RouteReconciler(context, { onConfirmed: () => void wakeAll(), isReady: (name) => prober.result(name).state === 'ready' })
   const reconciler = new EnvironmentReconciler(context, { prober, routes, forgetApp: (app) => forgetApp(context, needs, app) })
-  const builds = new BuildReconciler(context, needs)
+  const builds = new BuildReconciler(context, needs, () => building.wake('builds'))
   const observer = new Observer(context, { changed: wakeEnvironment, listed: needs.listed })
 
   const environments = new WorkQueue({ name: 'environments', work: (id) => reconciler.pass(id), log: context.log })

@@ -20,6 +20,8 @@ export interface BuildNeeds extends WorkNeeds {
 /** Below this much free disk no build starts. */
 export const LEAST_FREE_BYTES = 1024 ** 3
 const MB = 1024 ** 2
+/** What waits becomes urgent with time. */
+const URGENCY_LOOK_MS = 30_000
 /** When a build of an app began last is asked of so many builds. */
 const LOOKED_BACK = 200
 
@@ -36,11 +38,14 @@ export class BuildReconciler {
   readonly #context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>
   readonly #needs: BuildNeeds
   readonly #working = new Map<string, Working>()
+  readonly #onRoom: () => void
   readonly #unsubscribe: () => void
 
-  constructor(context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>, needs: BuildNeeds) {
+  /** `onRoom` is called when a build has let go of everything it had: the next may begin. */
+  constructor(context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>, needs: BuildNeeds, onRoom: () => void) {
     this.#context = context
     this.#needs = needs
+    this.#onRoom = onRoom
     this.#unsubscribe = context.store.onCommit(({ events }) => {
       for (const event of events) if (event.kind === 'build.cancelled' && event.subject !== null) this.#working.get(event.subject)?.stop.abort()
     })
@@ -69,7 +74,7 @@ export class BuildReconciler {
       now: this.#context.clock.now(),
     })
     for (const build of next) await this.#begin(build)
-    return queued.length > next.length ? { afterMs: 5_000 } : {}
+    return queued.length > next.length ? { afterMs: URGENCY_LOOK_MS } : {}
   }
 
   async #again(build: Build): Promise<void> {
@@ -95,7 +100,10 @@ export class BuildReconciler {
     const done = work
       .run()
       .catch((error: unknown) => this.#context.log.error('the end of a build could not be written', { build: build.id, error: messageOf(error) }))
-      .finally(() => this.#working.delete(build.id))
+      .finally(() => {
+        this.#working.delete(build.id)
+        this.#onRoom()
+      })
     this.#working.set(build.id, { stop, done })
   }
 
