@@ -10,7 +10,7 @@ import { Observer } from './instance/observer.ts'
 import { Prober } from './instance/probe.ts'
 import { settlePushes } from './push/settle.ts'
 import { RouteReconciler } from './route/reconciler.ts'
-import { pollSources } from './source/poll.ts'
+import { pollSource } from './source/poll.ts'
 
 /** Every environment is looked at again this often, whatever woke it or did not. */
 const RESYNC_MS = 30_000
@@ -44,19 +44,22 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
   const environments = new WorkQueue({ name: 'environments', work: (id) => reconciler.pass(id), log: context.log })
   const edge = new WorkQueue({ name: 'edge', work: () => routes.pass(), log: context.log, parallel: 1 })
   const pushes = new WorkQueue({ name: 'pushes', work: () => settlePushes(context, needs.source), log: context.log, parallel: 1 })
-  const polling = new WorkQueue({ name: 'sources', work: () => pollSources(context, needs.source), log: context.log, parallel: 1 })
+  const polling = new WorkQueue({ name: 'sources', work: (appId) => pollSource(context, needs.source, appId), log: context.log })
   const house = new WorkQueue({ name: 'housekeeping', work: () => keepHouse(context, needs), log: context.log, parallel: 1 })
   const building = new WorkQueue({ name: 'builds', work: () => builds.pass(), log: context.log, parallel: 1 })
 
   async function wakeAll(): Promise<void> {
     for (const environment of await context.store.read.environments.list(EVERYTHING, { where: { goneAt: null } })) environments.wake(environment.id)
   }
+  async function wakeSources(): Promise<void> {
+    for (const source of await context.store.read.sources.list(EVERYTHING, {})) polling.wake(source.appId)
+  }
 
   const unsubscribe = context.store.onCommit(({ events, edgeGeneration }) => {
     for (const event of events) {
       if (event.environmentId !== null) environments.wake(event.environmentId)
       if (event.kind.startsWith('build.')) building.wake('builds')
-      if (event.kind === 'source.set') polling.wake('sources')
+      if (event.kind === 'source.set' && event.appId !== null) polling.wake(event.appId)
       if (event.kind.startsWith('build.') || event.kind.startsWith('deployment.')) pushes.wake('pushes')
     }
     if (events.length > 0 || edgeGeneration !== null) edge.wake('edge')
@@ -64,12 +67,13 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
   const resync = setInterval(() => {
     pushes.wake('pushes')
     void wakeAll()
+    void wakeSources()
   }, RESYNC_MS)
   observer.start()
   edge.wake('edge')
   building.wake('builds')
   pushes.wake('pushes')
-  polling.wake('sources')
+  void wakeSources()
   house.wake('house')
   void wakeAll()
 

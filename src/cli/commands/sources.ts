@@ -146,7 +146,7 @@ function sourceText(source: z.output<typeof CodeSource>, now: number): string {
     ['url', source.url],
     ['credential', source.credential === 'token' && source.username !== null ? `token of ${safe(source.username)}` : source.credential],
     ...source.hostKeys.map((key): readonly [string, string] => ['host key', key]),
-    ['looked', `${ago(source.checkedAt, now)}, every ${source.everySeconds} s`],
+    ['answered', `${ago(source.checkedAt, now)}, every ${source.everySeconds} s`],
     ...(source.problem === null ? [] : [['problem', paint('red', safe(source.problem))] as const]),
   ]
   return facts.map(([name, value]) => `  ${paint('dim', name.padEnd(10))}  ${value}`).join('\n')

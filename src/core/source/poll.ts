@@ -16,41 +16,72 @@ import type { CodeSource } from './source.ts'
 const MOST_INTERVALS = 16
 /** Looks are spread over this part of an interval, so that hundreds of apps do not ask at the same moment. */
 const JITTER = 0.2
-const LONGEST_WAIT_MS = 60_000
+const LEAST_WAIT_MS = 100
 
 type Needs = Pick<Context, 'store' | 'clock' | 'log'>
 
-/** Looks at every source whose time has come, one after another; says when the next is due. */
-export async function pollSources(context: Needs, git: Source): Promise<PassResult> {
-  for (const source of await context.store.read.sources.list(EVERYTHING, { orderBy: 'nextAt' })) {
-    if (source.nextAt > context.clock.now()) break
-    const app = await context.store.read.apps.get(EVERYTHING, source.appId)
-    if (app.removedAt === null) await lookAt(context, git, { app, source })
-    else await context.store.transaction((tx) => tx.sources.remove(source.appId))
+/**
+ * Looks at the source of one app if its time has come; says when the next look is due. Each app has its own pass: a host
+ * that takes minutes keeps nobody else waiting.
+ */
+export async function pollSource(context: Needs, git: Source, appId: string): Promise<PassResult> {
+  const source = await context.store.read.sources.find(EVERYTHING, appId)
+  if (source === null) return {}
+  const app = await context.store.read.apps.get(EVERYTHING, appId)
+  if (app.removedAt !== null) {
+    await context.store.transaction((tx) => tx.sources.remove(appId))
+    return {}
   }
-  const next = (await context.store.read.sources.list(EVERYTHING, { orderBy: 'nextAt', limit: 1 }))[0]
-  return next ? { afterMs: Math.min(Math.max(next.nextAt - context.clock.now(), 100), LONGEST_WAIT_MS) } : {}
+  const looked = source.nextAt > context.clock.now() ? source : await lookAt(context, git, { app, source })
+  return { afterMs: Math.max(looked.nextAt - context.clock.now(), LEAST_WAIT_MS) }
 }
 
 /** One look: what is new and goes somewhere is fetched and built; a failure is remembered, and told by `lockgate source show`. */
 export async function lookAt(context: Needs, git: Source, of: { readonly app: App; readonly source: CodeSource }): Promise<CodeSource> {
-  const { app, source } = of
+  const { app } = of
+  let { source } = of
   try {
     const refs = await git.look(source)
     const news = await newsOf(context, { app, source, refs })
+    const left: Left[] = []
     if (news.length > 0) {
       await git.fetch(
         app.name,
         source,
         news.map((one) => one.ref),
       )
-      for (const one of news) await build(context, git, { app, ...one })
+      for (const one of news) {
+        try {
+          source = await build(context, git, { app, source, ...one })
+        } catch (error) {
+          if (!(error instanceof PlatformError) || codeOf(error) === 'store.stale') throw error
+          left.push({ ref: one.ref, problem: messageOf(error) })
+        }
+      }
     }
-    return await remember(context, source, { seen: refs, failures: 0, problem: null })
+    return await remember(context, source, answered(source, refs, left))
   } catch (error) {
     if (!(error instanceof PlatformError)) context.log.error('a look at a source failed unexpectedly', { app: app.name, error })
-    return remember(context, source, { seen: source.seen, failures: source.failures + 1, problem: messageOf(error) })
+    return remember(context, source, { failures: source.failures + 1, problem: messageOf(error) })
   }
+}
+
+/** A ref that could not be built: it is news again at the next look, and keeps no other from being built. */
+interface Left {
+  readonly ref: string
+  readonly problem: string
+}
+
+function answered(source: CodeSource, refs: Readonly<Record<string, string>>, left: readonly Left[]): Found {
+  const seen: Record<string, string> = { ...refs }
+  for (const { ref } of left) {
+    delete seen[ref]
+    const before = source.seen[ref]
+    if (before !== undefined) seen[ref] = before
+  }
+  const [first] = left
+  if (first === undefined) return { seen, answered: true, failures: 0, problem: null }
+  return { seen, answered: true, failures: source.failures + 1, problem: `${first.ref}: ${first.problem}` }
 }
 
 interface News {
@@ -76,10 +107,15 @@ async function newsOf(
     })
 }
 
-async function build(context: Needs, git: Source, news: News & { readonly app: App }): Promise<void> {
-  const { app, environment, ref, commitId } = news
-  if ((await unchangedSince(context, git, { app, environment, commitId })) !== null) return git.setRef(app.name, ref, commitId)
+/** Builds one ref, and writes down in the same transaction that it was seen: neither a crash nor a second look builds it again. */
+async function build(context: Needs, git: Source, news: News & { readonly app: App; readonly source: CodeSource }): Promise<CodeSource> {
+  const { app, environment, ref, commitId, source } = news
+  if ((await unchangedSince(context, git, { app, environment, commitId })) !== null) {
+    await git.setRef(app.name, ref, commitId)
+    return source
+  }
   let number = 0
+  let seen = source
   try {
     await openBuild(context, git, {
       actor: PLATFORM,
@@ -90,24 +126,33 @@ async function build(context: Needs, git: Source, news: News & { readonly app: A
       rebuild: false,
       also: async (tx, opened) => {
         number = await keepPush(tx, { actor: PLATFORM, app, environment, ref, commitId, opened, now: context.clock.now() })
+        // Stale when it was set anew, removed or looked at by somebody else meanwhile: then nothing is opened.
+        seen = await tx.sources.save(source, { ...source, seen: { ...source.seen, [ref]: commitId } })
       },
     })
   } catch (error) {
     // A rollback left it behind: it stays there until a person or another commit says otherwise.
-    if (codeOf(error) === 'release.pinned') return
+    if (codeOf(error) === 'release.pinned') return source
     throw error
   }
   await git.setRef(app.name, pushRef(number), commitId)
+  return seen
 }
 
-function remember(context: Needs, source: CodeSource, found: Pick<CodeSource, 'seen' | 'failures' | 'problem'>): Promise<CodeSource> {
+type Found = Pick<CodeSource, 'failures' | 'problem'> & ({ readonly seen: CodeSource['seen']; readonly answered: true } | { readonly answered?: never })
+
+function remember(context: Needs, source: CodeSource, found: Found): Promise<CodeSource> {
   const now = context.clock.now()
   const intervals = Math.min(2 ** found.failures, MOST_INTERVALS)
   const waitMs = source.everyMs * intervals * (1 - JITTER / 2 + JITTER * Math.random())
+  const { failures, problem } = found
+  const nextAt = Math.round(now + waitMs)
   return context.store.transaction(async (tx) => {
     const current = await tx.sources.find({ projectId: source.projectId }, source.appId)
-    // Set anew or removed meanwhile: what was seen was of another repository.
-    if (current === null || current.version !== source.version) return source
-    return tx.sources.save(current, { ...current, ...found, checkedAt: now, nextAt: Math.round(now + waitMs) })
+    // Set anew or removed meanwhile: what was seen was of another repository. Looked at meanwhile: the other one remembers.
+    if (current === null || current.version !== source.version) return current ?? source
+    // Only an answer counts as a look: until the first one came, old tags are no news.
+    const looked = found.answered ? { seen: found.seen, checkedAt: now } : {}
+    return tx.sources.save(current, { ...current, ...looked, failures, problem, nextAt })
   })
 }

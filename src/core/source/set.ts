@@ -51,22 +51,30 @@ export async function setSource(context: Needs, git: Pick<Source, 'look' | 'host
     credential: secret === null ? null : sealCredential(context, { appId: app.id, url: url.text }, secret),
     knownHosts,
     everyMs: input.everyMs,
-    seen: before !== null && before.url === url.text ? before.seen : {},
-    checkedAt: before !== null && before.url === url.text ? before.checkedAt : null,
+    seen: {},
+    checkedAt: null,
     nextAt: context.clock.now(),
     failures: 0,
     problem: null,
-    version: before?.version ?? 1,
+    version: 1,
   }
   // A key that was just made is not known to the host yet: the first look comes by itself.
   if (made === null) await git.look(source)
   const saved = await context.store.transaction(async (tx) => {
-    const kept = before === null ? await tx.sources.insert(source) : await tx.sources.save(before, source)
+    // Read again: while the host was asked a look of the loop may have ended, or somebody else may have set another.
+    const current = await tx.sources.find(scope, app.id)
+    const kept = current === null ? await tx.sources.insert(source) : await tx.sources.save(current, anew(source, current))
     const data = { url: url.text, credential: source.kind }
     await tx.record({ kind: 'source.set', actor: actor.name, projectId: app.projectId, appId: app.id, subject: app.id, data })
     return kept
   })
   return { source: saved, publicKey: made?.publicKey ?? null }
+}
+
+/** Of the same repository it stays known what was seen there. */
+function anew(source: CodeSource, current: CodeSource): CodeSource {
+  const { seen, checkedAt } = current.url === source.url ? current : source
+  return { ...source, seen, checkedAt, version: current.version }
 }
 
 function check({ credential }: SetSource, protocol: string): void {

@@ -13,8 +13,9 @@ export interface CodeSource {
   /** Pinned host keys of ssh, as lines of known_hosts(5); empty for https. */
   readonly knownHosts: string
   readonly everyMs: number
-  /** Branches and tags as they stood at the last look. */
+  /** Branches and tags as they stood when the host answered last. */
   readonly seen: Readonly<Record<string, string>>
+  /** When it answered last; null: never, and what is there is no news yet. */
   readonly checkedAt: number | null
   readonly nextAt: number
   /** Looks in a row that failed. */
