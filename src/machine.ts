@@ -27,7 +27,7 @@ async function disk(freeBytes: () => Promise<number>): Promise<MachineCheck> {
       area: 'disk',
       name: 'free space',
       ok: free >= LEAST_FREE_BYTES,
-      sentence: free >= LEAST_FREE_BYTES ? `${gb} GB free` : `only ${gb} GB free; no build starts below 1 GB. Remove apps or images that nobody needs`,
+      sentence: free >= LEAST_FREE_BYTES ? `${gb} GB free` : `only ${gb} GB free; no build starts below 2 GB. Remove apps or images that nobody needs`,
     }
   } catch (error) {
     return { area: 'disk', name: 'free space', ok: false, sentence: messageOf(error) }

@@ -1,6 +1,10 @@
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
-import { ago, plainValue, safe, table, until, widthOf } from './render.ts'
+import { ago, plainValue, safe, table, until, widthOf, wrap } from './render.ts'
+
+function plainLines(text: string): string[] {
+  return text.split('\n').map((line) => stripVTControlCharacters(line))
+}
 
 test.each([
   ['', 0],
@@ -21,10 +25,30 @@ test('columns stand under each other, whatever the alphabet', () => {
     ['shop', 'running', 'r1'],
     ['店', 'x', 'r2'],
   ]
-  const lines = table(['app', 'state', 'release'], rows)
-    .split('\n')
-    .map((line) => stripVTControlCharacters(line))
-  expect(lines).toEqual(['APP   STATE    RELEASE', 'shop  running  r1', '店    x        r2'])
+  expect(plainLines(table(['app', 'state', 'release'], rows))).toEqual(['APP   STATE    RELEASE', 'shop  running  r1', '店    x        r2'])
+})
+
+const BUILDS = [
+  ['b-1', 'succeeded', 'node: found package.json and package-lock.json'],
+  ['b-2', 'queued', ''],
+]
+
+test('a last column that is too long for the terminal goes on under itself', () => {
+  expect(plainLines(table(['id', 'status', 'why'], BUILDS, 50))).toEqual([
+    'ID   STATUS     WHY',
+    'b-1  succeeded  node: found package.json and',
+    '                package-lock.json',
+    'b-2  queued',
+  ])
+})
+
+test('where a terminal is too narrow for that, it stands below its row, with its name', () => {
+  const below = ['b-1  succeeded', '    why: node: found package.json and', '    package-lock.json', 'b-2  queued']
+  expect(plainLines(table(['id', 'status', 'why'], BUILDS, 40))).toEqual(['ID   STATUS', ...below])
+})
+
+test('a word that is longer than a line stays whole', () => {
+  expect(wrap('see https://example.com/a/long/way it is', 12)).toEqual(['see', 'https://example.com/a/long/way', 'it is'])
 })
 
 test('rows may be short, and no line ends with blanks', () => {

@@ -45,15 +45,42 @@ export function safe(text: string): string {
   return plainText(text).replaceAll('\n', ' ')
 }
 
-/** Rows under their headings, aligned; the last column may be as long as it is. */
-export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+const LEAST_COLUMN = 30
+
+/**
+ * Rows under their headings, aligned. The last column may be as long as it is; in a terminal of `columns` it goes on under
+ * itself, or where too little is left for it, on lines of its own.
+ */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[], columns = process.stdout.columns ?? Number.POSITIVE_INFINITY): string {
+  const last = headings.length - 1
   const widths = headings.map((heading, column) => Math.max(widthOf(heading), ...rows.map((row) => widthOf(row[column] ?? ''))))
+  const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0)
   const line = (cells: readonly string[]): string =>
     cells
-      .map((cell, column) => (column === cells.length - 1 ? cell : cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)))))
-      .join('  ')
+      .map((cell, column) => (column === last ? cell : cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)) + 2)))
+      .join('')
       .trimEnd()
-  return [paint('dim', line(headings.map((heading) => heading.toUpperCase()))), ...rows.map(line)].join('\n')
+  const fits = before + (widths[last] ?? 0) <= columns
+  const below = !fits && columns - before < LEAST_COLUMN
+  const rowText = (cells: readonly string[]): string => {
+    const text = cells[last] ?? ''
+    if (fits || text === '') return line(cells)
+    if (!below) return line([...cells.slice(0, last), wrap(text, columns - before).join(`\n${' '.repeat(before)}`)])
+    const name = headings[last] === '' ? '' : `${headings[last]}: `
+    return [line(cells.slice(0, last)), ...wrap(name + text, columns - 4).map((part) => `    ${part}`)].join('\n')
+  }
+  return [paint('dim', line((below ? headings.slice(0, last) : headings).map((heading) => heading.toUpperCase()))), ...rows.map(rowText)].join('\n')
+}
+
+/** Lines of at most so many columns, broken at blanks; a word that is longer stays whole. */
+export function wrap(text: string, columns: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const current = lines.at(-1)
+    if (current !== undefined && widthOf(current) + 1 + widthOf(word) <= columns) lines[lines.length - 1] = `${current} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }
 
 const UNITS: readonly (readonly [number, string])[] = [

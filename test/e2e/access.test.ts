@@ -392,7 +392,7 @@ describe('the command line', () => {
     for (const said of [failed, followed]) {
       expect(said.status).toBe(1)
       expect(said.stdout).toMatch(/deploy d-\w+ failed in [\d.]+ s: lockgate-\w+-shop--production-\d+-0 ended with exit code 3 before it was ready/)
-      expect(said.stdout).toMatch(/exit code: 3\n {2}its last 1 log lines:\n {2}\| cannot start/)
+      expect(said.stdout).toMatch(/exit code: 3\n {2}its last log line:\n {2}\| cannot start/)
     }
   })
 

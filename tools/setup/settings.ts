@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { writeAtomic } from '../../src/lib/files.ts'
 import { hostRoutes } from '../../src/lib/host-routes.ts'
-import { overlaps, parseRange } from '../../src/lib/ipv4.ts'
+import { overlaps, parseRange, type Range } from '../../src/lib/ipv4.ts'
 import { run } from '../../src/lib/run.ts'
 import { Settings } from '../../src/settings.ts'
 import { type Places, SetupError } from './places.ts'
@@ -18,6 +18,7 @@ export interface Asked {
   readonly httpsPort: number | undefined
   readonly certificate: string | undefined
   readonly listen: string | undefined
+  readonly range: string | undefined
   readonly sample: boolean
   readonly newCode: boolean
 }
@@ -34,6 +35,7 @@ export function readArguments(argv: readonly string[]): Asked {
         'https-port': { type: 'string' },
         certificate: { type: 'string' },
         listen: { type: 'string' },
+        range: { type: 'string' },
         'no-sample': { type: 'boolean', default: false },
         'new-code': { type: 'boolean', default: false },
       },
@@ -45,6 +47,7 @@ export function readArguments(argv: readonly string[]): Asked {
       httpsPort: portOf(values['https-port']),
       certificate: values.certificate === undefined ? undefined : resolve(values.certificate),
       listen: values.listen,
+      range: values.range,
       sample: !values['no-sample'],
       newCode: values['new-code'],
     }
@@ -79,7 +82,7 @@ export async function settle(places: Places, asked: Asked): Promise<{ readonly s
     secretsDirectory: places.secrets,
     listen,
     appsDomain: asked.domain ?? before['appsDomain'] ?? 'localhost',
-    instanceRange: before['instanceRange'] ?? (await freeRange()),
+    instanceRange: await rangeOf(before['instanceRange'], asked.range),
     edge: { driver: 'haproxy', config: { ...edge, httpPort: Number(port), ...https } },
   }
   const parsed = Settings.safeParse(next)
@@ -130,6 +133,28 @@ function isFree(port: number): Promise<boolean> {
   })
 }
 
+/** The range of instances, chosen once: networks have been cut from it since. */
+async function rangeOf(before: unknown, asked: string | undefined): Promise<unknown> {
+  if (before !== undefined) {
+    if (asked !== undefined && asked !== before) throw new SetupError(`--range is chosen once, and this installation has ${before}.`)
+    return before
+  }
+  if (asked === undefined) return freeRange()
+  const range = readRange(asked)
+  if ((await hostRoutes()).some((route) => route.prefix > 0 && overlaps(route, range))) throw new SetupError(`--range ${asked} meets a route of this machine.`)
+  return asked
+}
+
+function readRange(text: string): Range {
+  try {
+    const range = parseRange(text)
+    if (range.prefix <= 24) return range
+  } catch {
+    // Said below.
+  }
+  throw new SetupError(`--range takes a /24 or more, such as 10.90.0.0/16; "${text}" is not that.`)
+}
+
 /** A /16 of 10.0.0.0/8 that no route of this machine meets, other engines' networks among them. */
 async function freeRange(): Promise<string> {
   const routes = (await hostRoutes()).filter((route) => route.prefix > 0)
@@ -137,7 +162,5 @@ async function freeRange(): Promise<string> {
     const range = `10.${second}.0.0/16`
     if (!routes.some((route) => overlaps(route, parseRange(range)))) return range
   }
-  throw new SetupError(
-    'every range from 10.129.0.0/16 to 10.210.0.0/16 meets a route of this machine; put an instanceRange of your own into the settings file.',
-  )
+  throw new SetupError('every range from 10.129.0.0/16 to 10.210.0.0/16 meets a route of this machine; --range 10.90.0.0/16 names another.')
 }

@@ -145,25 +145,27 @@ interface Outcome {
 
 function report(outcome: Outcome): void {
   const { places, url, sample, command, keeper } = outcome
+  const home = outcome.asked.home === null ? '' : ` --home ${places.home}`
   const lines = [
     '',
     `Lockgate is up (${outcome.started}).`,
     '',
     ...(sample === null ? [] : [`  the sample app   ${sample}`]),
-    `  the API          ${url}    (reference: ${url}/openapi.json)`,
-    `  signed in        as this user; elsewhere: ${command} login ${url} --code "$(${ROOT}/bin/up${outcome.asked.home === null ? '' : ` --home ${places.home}`} --new-code)"`,
+    `  the API          ${url}`,
+    `  its reference    ${url}/openapi.json`,
     `  data             ${places.data}`,
+    '  signed in        as this user; another one types',
+    `    ${command} login ${url}`,
+    '  and the code that this prints:',
+    `    ${ROOT}/bin/up${home} --new-code`,
     '',
     'Next:',
-    `  ${command} status hello                     what runs`,
-    `  ${command} scale hello 2                    two instances; nobody notices`,
-    `  ${command} create shop && git push lockgate main   in a repository of yours`,
+    ...(sample === null ? [] : [`  ${command} status hello`, `  ${command} scale hello 2`]),
+    '  and in a repository of yours:',
+    `  ${command} create shop && git push lockgate main`,
     '',
   ]
   if (keeper.name === 'supervisor')
-    lines.push(
-      `This machine has no systemd for it: after a reboot type bin/up again, or put this into root's crontab: @reboot ${ROOT}/bin/up${outcome.asked.home === null ? '' : ` --home ${places.home}`}`,
-      '',
-    )
+    lines.push('There is no systemd here for it: after a reboot type bin/up again, or put', "this into root's crontab:", `  @reboot ${ROOT}/bin/up${home}`, '')
   process.stdout.write(lines.join('\n'))
 }

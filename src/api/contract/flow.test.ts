@@ -132,9 +132,9 @@ test('steps of a build are said once, when they have ended; what came from cache
   expect(lines).toEqual([
     ['build b-1 queued: 2 builds before it'],
     [],
-    ['✓ npm ci                              0.4 s  from cache'],
+    ['  ✓ npm ci                             0.4 s  from cache'],
     [],
-    ['✓ npm test                            4.0 s', 'build b-1 succeeded in 5.5 s'],
+    ['  ✓ npm test                           4.0 s', 'build b-1 succeeded in 5.5 s'],
   ])
 })
 

@@ -97,7 +97,11 @@ export function endLines(live: Pick<LiveView, 'deployment'>): string[] {
   if (report.hint) lines.push(`  hint: ${report.hint}`)
   if (report.lastProbe) lines.push(`  last probe: ${report.lastProbe}`)
   if (report.exitCode !== null) lines.push(`  exit code: ${report.exitCode}${report.oomKilled ? ' (killed: out of memory)' : ''}`)
-  if (report.logLines.length > 0) lines.push(`  its last ${report.logLines.length} log lines:`, ...report.logLines.map((line) => `  | ${line}`))
+  if (report.logLines.length > 0)
+    lines.push(
+      report.logLines.length === 1 ? '  its last log line:' : `  its last ${report.logLines.length} log lines:`,
+      ...report.logLines.map((line) => `  | ${line}`),
+    )
   return lines
 }
 
@@ -108,7 +112,7 @@ export function buildLines(build: BuildView): string[] {
 
 function buildStepLine(step: BuildView['steps'][number]): string {
   const mark = step.state === 'running' ? '…' : step.state === 'done' ? '✓' : '✗'
-  return `${mark} ${step.name.slice(0, 60).padEnd(32)} ${`${step.seconds.toFixed(1)} s`.padStart(8)}${step.cached ? '  from cache' : ''}`
+  return `  ${mark} ${step.name.slice(0, 60).padEnd(32)} ${`${step.seconds.toFixed(1)} s`.padStart(7)}${step.cached ? '  from cache' : ''}`
 }
 
 /** Turns pictures of a build into lines, each said once: its place in the queue, steps as they end, tests, its end. */
@@ -148,5 +152,7 @@ function buildEnd(build: BuildView): string {
   const seconds = build.startedAt === null || build.finishedAt === null ? '' : ` in ${((build.finishedAt - build.startedAt) / 1000).toFixed(1)} s`
   if (build.status === 'queued')
     return `build ${build.id} queued${build.ahead === 0 ? '' : `: ${build.ahead} ${build.ahead === 1 ? 'build' : 'builds'} before it`}`
-  return `build ${build.id} ${build.status}${seconds}${build.message === '' ? '' : `: ${build.message}`}`
+  // How it was built stands at the top of its log.
+  const why = build.status === 'succeeded' && build.reused === null ? '' : build.message
+  return `build ${build.id} ${build.status}${seconds}${why === '' ? '' : `: ${why}`}`
 }

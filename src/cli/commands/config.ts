@@ -96,7 +96,9 @@ async function get(terminal: Terminal, key: string | undefined, options: ChangeO
       entry.kind === 'secret' ? paint('dim', `secret, version ${entry.secretVersion}`) : plainValue(entry.value ?? ''),
     ])
     return terminal.show(answer, () =>
-      rows.length === 0 ? 'No configuration yet. "lockgate config set KEY=VALUE" makes the first revision.' : table(['key', 'value'], rows),
+      rows.length === 0
+        ? 'No configuration yet. "lockgate config set KEY=VALUE" makes the first revision.'
+        : table(['key', 'value'], rows, Number.POSITIVE_INFINITY),
     )
   }
   const entry = answer.entries.find((one) => one.key === key)

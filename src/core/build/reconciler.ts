@@ -18,7 +18,7 @@ export interface BuildNeeds extends WorkNeeds {
 }
 
 /** Below this much free disk no build starts. */
-export const LEAST_FREE_BYTES = 1024 ** 3
+export const LEAST_FREE_BYTES = 2 * 1024 ** 3
 const MB = 1024 ** 2
 /** What waits becomes urgent with time. */
 const URGENCY_LOOK_MS = 30_000

@@ -6,7 +6,7 @@ import type { Tx } from '../../store/types.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import { freeAddress, rangeOf, subnetOf } from '../instance/address.ts'
-import type { Instance, ObservedInstance } from '../instance/instance.ts'
+import { type Instance, labelOf, type ObservedInstance } from '../instance/instance.ts'
 import type { Release } from '../release/release.ts'
 import { environmentOf } from '../secret/environment.ts'
 import { type ActionInput, intent, locate, type Outcome, route } from './action.ts'
@@ -139,7 +139,7 @@ async function exited(input: ActionInput, found: { readonly instance: Instance; 
   const { instance, observed } = found
   const how = observed.oomKilled ? 'was killed because it used more memory than its limit' : `ended with exit code ${observed.exitCode ?? '?'}`
   await noteCrash(input, instance, observed.oomKilled ? 'out of memory' : `exit code ${observed.exitCode ?? '?'}`)
-  return { kind: 'failed', cause: observed.oomKilled ? 'out_of_memory' : 'instance_exited', message: `${instance.name} ${how} before it was ready` }
+  return { kind: 'failed', cause: observed.oomKilled ? 'out_of_memory' : 'instance_exited', message: `${labelOf(instance)} ${how} before it was ready` }
 }
 
 async function startDeadline(input: ActionInput, instance: Instance): Promise<Outcome> {
@@ -149,7 +149,7 @@ async function startDeadline(input: ActionInput, instance: Instance): Promise<Ou
   return {
     kind: 'failed',
     cause: 'start_deadline',
-    message: `${instance.name} was not ready within ${deadline} s: ${answer}. An app that needs longer says so with health.start_deadline in lockgate.yaml`,
+    message: `${labelOf(instance)} was not ready within ${deadline} s: ${answer}. An app that needs longer says so with health.start_deadline in lockgate.yaml`,
   }
 }
 

@@ -1,6 +1,7 @@
 // The steps that move traffic: what the edge confirms is what counts, never what it was asked.
 import { EVERYTHING } from '../actor/actor.ts'
 import type { StepNumbers } from '../deployment/step.ts'
+import { labelOf } from '../instance/instance.ts'
 import { type ActionInput, intent, locate, type Outcome, route } from './action.ts'
 import { specOf } from './actions.ts'
 
@@ -72,7 +73,7 @@ export async function stopTraffic(input: ActionInput): Promise<Outcome> {
     return {
       kind: 'failed',
       cause: 'drain_deadline',
-      message: `${inFlight} requests to ${instance.name} were still in flight after ${drain.deadlineMs / 1000} s, and the app wants the deployment given up then (drain.at_deadline: abort)`,
+      message: `${inFlight} requests to ${labelOf(instance)} were still in flight after ${drain.deadlineMs / 1000} s, and the app wants the deployment given up then (drain.at_deadline: abort)`,
     }
   }
   const cut = await context.edge.cut(instance.name)

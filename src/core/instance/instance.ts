@@ -29,6 +29,11 @@ export interface Instance {
   readonly version: number
 }
 
+/** What people call it: `web.0 (set 4)`. */
+export function labelOf({ ordinal, set }: Pick<Instance, 'ordinal' | 'set'>): string {
+  return `web.${ordinal} (set ${set})`
+}
+
 export type ContainerState = 'created' | 'running' | 'restarting' | 'exited'
 
 /** What a runtime reports of one instance or one-off. */
