@@ -8,11 +8,19 @@ const KEPT_MB = 1024
 /**
  * Runs the steps of a build inside its box, one after another: the text for `sh -c`. Its arguments are a mark, and for
  * each step how many words, inputs and outputs follow, the key of what it keeps, and these. Nothing of an app is in the
- * text. It tells of its steps on lines that begin with the mark, a random word that nothing else in the build prints.
+ * text. It tells of its steps on lines that begin with the mark, a random word that nothing else in the build prints, and at its
+ * end which of the paths that are looked for are there.
  */
 const PROGRAM = `set -f
-mark=$1 kept=/cache/kept number=0
-shift
+mark=$1 looked=$2 kept=/cache/kept number=0
+shift 2
+# What of the paths that are asked for is there: to ask the engine for each takes longer than most tests.
+left() {
+  IFS=:
+  for path in $looked; do [ ! -e "$path" ] || echo "$mark left $path"; done
+  unset IFS
+  echo "$mark looked"
+}
 # pick PROGRAM SKIP COUNT WORD...: becomes the program with COUNT of the words after the first SKIP as its arguments.
 pick() {
   program=$1 count=$3
@@ -41,17 +49,27 @@ while [ $# -gt 0 ]; do
   else
     (pick '' 0 $words "$@")
     status=$?
-    [ $status -eq 0 ] || { echo "$mark failed $number"; exit $status; }
+    [ $status -eq 0 ] || { echo "$mark failed $number"; left; exit $status; }
     [ -z "$file" ] || keep "$@" 2>/dev/null
   fi
   shift $((words + inputs + outputs))
   echo "$mark $end $number"
 done
+left
 `
 
-/** The program and its arguments for steps. `builder` is the image they run in: what was made in another is not brought back. */
-export function stepsCommand(mark: string, builder: string, steps: readonly PlannedStep[]): string[] {
-  return ['sh', '-c', PROGRAM, 'lockgate-steps', mark, ...steps.flatMap((step) => stepArguments(builder, step))]
+/** What the program is told beside the steps. */
+export interface StepsAsked {
+  readonly mark: string
+  /** The image they run in: what was made in another is not brought back. */
+  readonly builder: string
+  /** Paths of the checkout, without ":", that it says at its end whether they are there. */
+  readonly looked: readonly string[]
+}
+
+/** The program and its arguments for steps. */
+export function stepsCommand({ mark, builder, looked }: StepsAsked, steps: readonly PlannedStep[]): string[] {
+  return ['sh', '-c', PROGRAM, 'lockgate-steps', mark, looked.join(':'), ...steps.flatMap((step) => stepArguments(builder, step))]
 }
 
 function stepArguments(builder: string, { run, env, keeps }: PlannedStep): string[] {
@@ -67,6 +85,8 @@ export class StepsReader {
   readonly #mark: string
   readonly #steps: readonly PlannedStep[]
   readonly #told: { readonly line: (text: string) => void; readonly step: (step: BuildStep) => void }
+  readonly #left = new Set<string>()
+  #hasLooked = false
   #isRunning = false
   #current: { readonly number: number; readonly startedAt: number } | null = null
 
@@ -81,14 +101,21 @@ export class StepsReader {
     return this.#current === null ? null : (this.#steps[this.#current.number - 1] ?? null)
   }
 
+  /** Of the paths that were looked for those that are there; null: the program did not come so far. */
+  get left(): ReadonlySet<string> | null {
+    return this.#hasLooked ? this.#left : null
+  }
+
   push(text: string): void {
     // What a step printed without a line end stands before the mark.
     const at = text.indexOf(`${this.#mark} `)
     const before = at < 0 ? text : text.slice(0, at)
     if (at !== 0) this.#told.line(before)
     if (at < 0) return
-    const [state = '', number = ''] = text.slice(at + this.#mark.length + 1).split(' ')
-    if (state === 'running') this.#begin(Number(number))
+    const [, state = '', number = ''] = /^(\S*) ?(.*)$/s.exec(text.slice(at + this.#mark.length + 1)) ?? []
+    if (state === 'left') this.#left.add(number)
+    else if (state === 'looked') this.#hasLooked = true
+    else if (state === 'running') this.#begin(Number(number))
     else this.#end(state === 'failed' ? 'failed' : 'done', state === 'cached')
   }
 

@@ -8,7 +8,7 @@ import type { ImageChoice, StepsPlan } from '../../../core/build/build-plan.ts'
 import { repack } from '../../../lib/repack.ts'
 import { STATIC_SERVER } from '../bases/node-files.ts'
 import type { BuildResult } from '../types.ts'
-import { testFiles } from './test-files.ts'
+import { testFiles, testPaths } from './test-files.ts'
 import type { Workshop } from './workshop.ts'
 
 /** Carries out a plan of steps: they run in the builder image, what is taken goes onto the runner image. */
@@ -24,7 +24,7 @@ export async function buildSteps(workshop: Workshop, plan: StepsPlan): Promise<P
 async function run(workshop: Workshop, builder: ImageChoice, { steps }: StepsPlan): Promise<readonly TestFile[]> {
   const isTested = steps.some(({ phase }) => phase === 'test')
   try {
-    await workshop.run(builder, steps)
+    await workshop.run(builder, steps, isTested ? testPaths(workshop) : [])
   } catch (error) {
     if (!isTested || !(error instanceof BuildFailure) || error.buildCause === 'requested') throw error
     throw new BuildFailure(error.buildCause, error.message, await testFiles(workshop).catch(() => []))

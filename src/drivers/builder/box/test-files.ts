@@ -13,21 +13,34 @@ const MOST_READ_BYTES = 64 * 1024 * 1024
 /** The JUnit files that the tests of a build left in its box; what is too large is left out with a line in the log. */
 export async function testFiles(workshop: Workshop): Promise<TestFile[]> {
   const found = new Map<string, TestFile>()
-  for (const pattern of workshop.request.manifest.build?.junit ?? USUAL)
-    for (const file of await matching(workshop, pattern)) if (found.size < MOST_FILES) found.set(file.path, file)
+  for (const pattern of patternsOf(workshop)) for (const file of await matching(workshop, pattern)) if (found.size < MOST_FILES) found.set(file.path, file)
   return [...found.values()]
 }
 
-async function matching(workshop: Workshop, pattern: string): Promise<TestFile[]> {
+function patternsOf({ request }: Workshop): readonly string[] {
+  return request.manifest.build?.junit ?? USUAL
+}
+
+/** Where these files are looked for: files, and folders of patterns ('.' for the checkout itself). */
+export function testPaths(workshop: Workshop): string[] {
+  return [...new Set(patternsOf(workshop).map((pattern) => rootOf(pattern) || '.'))]
+}
+
+/** The part of a pattern before its first `*`, in whole folders. */
+function rootOf(pattern: string): string {
+  if (!pattern.includes('*')) return pattern
   const parts = pattern.split('/')
-  const fixed = parts.slice(
-    0,
-    Math.max(
-      parts.findIndex((part) => part.includes('*')),
+  return parts
+    .slice(
       0,
-    ),
-  )
-  const root = pattern.includes('*') ? fixed.join('/') : pattern
+      parts.findIndex((part) => part.includes('*')),
+    )
+    .join('/')
+}
+
+async function matching(workshop: Workshop, pattern: string): Promise<TestFile[]> {
+  const root = rootOf(pattern)
+  if (!workshop.mayHave(root || '.')) return []
   const source = await workshop.raw(root === '' ? '/app' : `/app/${root}`)
   if (source === null) return []
   // The engine names entries from the last part of the path that was asked for.

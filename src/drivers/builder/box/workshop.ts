@@ -50,6 +50,7 @@ export class Workshop {
   readonly #yard: Yard
   readonly #log: LogBudget
   #content: string | null = null
+  #left: ReadonlySet<string> | null = null
   readonly #hints = new Hints()
 
   constructor(yard: Yard, request: BuildRequest) {
@@ -66,8 +67,8 @@ export class Workshop {
     this.#log.line(line)
   }
 
-  /** Runs the steps on the checkout as nobody, one after another; their traces stay in the build box. Throws BuildFailure. */
-  async run(builder: ImageChoice, steps: readonly PlannedStep[]): Promise<void> {
+  /** Runs the steps on the checkout as nobody, one after another; their traces stay in the build box, `mayHave` knows of the paths in `looked`. Throws BuildFailure. */
+  async run(builder: ImageChoice, steps: readonly PlannedStep[], looked: readonly string[]): Promise<void> {
     const { env, caBundle } = this.#yard
     const secrets = this.request.trusted ? this.request.secrets : {}
     const image = await this.#image(builder)
@@ -76,7 +77,7 @@ export class Workshop {
     await this.open(
       {
         image,
-        command: stepsCommand(mark, image, steps),
+        command: stepsCommand({ mark, builder: image, looked }, steps),
         workdir: '/app',
         env: { ...secrets, HOME: '/tmp', CI: 'true', PORT: '8080', ...CACHE_ENV, ...env, ...(caBundle === null ? {} : CA_ENV) },
         tmpfs: { '/tmp': 256 },
@@ -84,7 +85,12 @@ export class Workshop {
       { work: '/app' },
     )
     await this.fill('app')
-    await this.watch(new StepsReader(mark, steps, { line: (text) => this.output(text), step: this.request.step }))
+    const reader = new StepsReader(mark, steps, { line: (text) => this.output(text), step: this.request.step })
+    try {
+      await this.watch(reader)
+    } finally {
+      this.#left = reader.left
+    }
   }
 
   /**
@@ -129,6 +135,11 @@ export class Workshop {
   /** The checkout, or one folder of it, as files of `/app`. */
   checkout(folder: string): Readable {
     return repack(this.request.tar() as Readable, this.appFiles(folder))
+  }
+
+  /** Whether a path that `run` was to look for may be there after it. */
+  mayHave(path: string): boolean {
+    return this.#left === null || this.#left.has(path)
   }
 
   /** Hash of the files that went into `/app` last, without their times. */
