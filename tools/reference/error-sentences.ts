@@ -81,6 +81,7 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'environment.name_taken': 'The app has an environment of this name.',
   'environment.not_found': 'The app has no such environment.',
   'environment.nothing_runs': 'Nothing was deployed here yet, or it is stopped. Push code, or name an image.',
+  'artifact.removed': 'The image is not kept any more: nobody needed it. Building the commit again makes it anew.',
   'environment.removed': 'The environment is being removed and takes no more deployments.',
   'event.not_found': 'There is no such event.',
   'git.dumb_protocol': 'The git client is too old: the server speaks the smart protocol only.',

@@ -15,7 +15,7 @@ export interface AppChange {
 const MOST_PATTERNS = 50
 
 /** Changes where an app lives in its repository; the next build goes by it. Throws InvalidError `app.too_many_patterns`. */
-export function changeApp(context: Pick<Context, 'store'>, input: AppChange): Promise<App> {
+export async function changeApp(context: Pick<Context, 'store'>, input: AppChange): Promise<App> {
   if ((input.watch?.length ?? 0) > MOST_PATTERNS) throw new InvalidError('app.too_many_patterns', `An app watches at most ${MOST_PATTERNS} patterns of paths.`)
   return context.store.transaction(async (tx) => {
     const app = await tx.apps.get({ projectId: input.app.projectId }, input.app.id)

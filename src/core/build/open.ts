@@ -1,17 +1,17 @@
 import { ConflictError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Tx } from '../../store/types.ts'
-import type { Actor } from '../actor/actor.ts'
+import { type Actor, EVERYTHING } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
 import type { Manifest } from '../app/manifest.ts'
 import { parseManifest } from '../app/parse-manifest.ts'
-import type { Artifact } from '../artifact/artifact.ts'
 import type { Context } from '../context.ts'
 import { deployArtifact } from '../deployment/deploy.ts'
 import type { Deployment } from '../deployment/deployment.ts'
 import type { Environment } from '../environment/environment.ts'
 import type { Build } from './build.ts'
 import { move, recordBuild } from './record.ts'
+import { builtBefore } from './reuse.ts'
 import type { Source } from './source.ts'
 
 export interface OpenBuild {
@@ -34,18 +34,19 @@ export type Opened = { readonly build: Build; readonly deployment: null } | { re
 
 /** Builds and deploys a commit; a commit that was built before is deployed again without a build. */
 export async function openBuild(context: Pick<Context, 'store' | 'clock'>, source: Source, input: OpenBuild): Promise<Opened> {
-  const { app, environment, actor } = input
-  const built = input.rebuild ? null : await builtBefore(context, source, input)
+  const { app, environment, actor, commitId, trusted = true } = input
+  const built = input.rebuild ? null : await builtBefore(context.store.read, source, { app, commitId, trusted })
   const manifest = built ? await manifestOf(source, app, input.commitId) : null
   const now = context.clock.now()
   return context.store.transaction(async (tx): Promise<Opened> => {
-    if (built && manifest) {
+    // Retention may have taken it meanwhile.
+    if (built && manifest && (await tx.artifacts.get(EVERYTHING, built.id)).removedAt === null) {
       const { deployment } = await deployArtifact(tx, { actor, environment, artifact: built, manifest, buildId: null, now })
       const opened: Opened = { build: null, deployment }
       await input.also?.(tx, opened)
       return opened
     }
-    const build = await queueBuild(tx, { ...input, trusted: input.trusted ?? true, purpose: 'deploy', artifactId: null, now })
+    const build = await queueBuild(tx, { ...input, trusted, purpose: 'deploy', artifactId: null, now })
     const opened: Opened = { build, deployment: null }
     await input.also?.(tx, opened)
     return opened
@@ -88,15 +89,6 @@ export async function queueBuild(tx: Tx, input: Queued): Promise<Build> {
   })
   await recordBuild(tx, build)
   return build
-}
-
-/** The root of an app can change: only the same folder of the commit is the same artifact. */
-async function builtBefore(context: Pick<Context, 'store'>, source: Source, { app, commitId }: OpenBuild): Promise<Artifact | null> {
-  const where = { appId: app.id, commitId, removedAt: null }
-  const artifacts = await context.store.read.artifacts.list({ projectId: app.projectId }, { where, orderBy: 'createdAt', descending: true, limit: 20 })
-  if (artifacts.length === 0) return null
-  const treeId = await source.treeOf({ app: app.name, commitId, root: app.root })
-  return artifacts.find((artifact) => artifact.treeId === treeId) ?? null
 }
 
 /** The manifest of a commit. Throws InvalidError `manifest.invalid`. */

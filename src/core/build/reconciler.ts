@@ -1,9 +1,10 @@
 import { messageOf } from '../../lib/errors.ts'
 import type { PassResult } from '../../lib/work-queue.ts'
+import type { Tx } from '../../store/types.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import { PRODUCTION } from '../app/app.ts'
 import type { Context } from '../context.ts'
-import type { Build, BuildMove } from './build.ts'
+import type { Build } from './build.ts'
 import { nextBuilds } from './queue.ts'
 import { move } from './record.ts'
 import { BuildWork, type WorkNeeds } from './work.ts'
@@ -38,14 +39,15 @@ export class BuildReconciler {
   readonly #context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>
   readonly #needs: BuildNeeds
   readonly #working = new Map<string, Working>()
-  readonly #onRoom: () => void
+  readonly #ended: () => void
   readonly #unsubscribe: () => void
+  #isClosing = false
 
-  /** `onRoom` is called when a build has let go of everything it had: the next may begin. */
-  constructor(context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>, needs: BuildNeeds, onRoom: () => void) {
+  /** `ended` is told when a build has let go of everything: the next may begin. */
+  constructor(context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>, needs: BuildNeeds, ended: () => void) {
     this.#context = context
     this.#needs = needs
-    this.#onRoom = onRoom
+    this.#ended = ended
     this.#unsubscribe = context.store.onCommit(({ events }) => {
       for (const event of events) if (event.kind === 'build.cancelled' && event.subject !== null) this.#working.get(event.subject)?.stop.abort()
     })
@@ -53,6 +55,7 @@ export class BuildReconciler {
 
   /** Ends what runs; the next server takes it up again. */
   async close(): Promise<void> {
+    this.#isClosing = true
     this.#unsubscribe()
     for (const { stop } of this.#working.values()) stop.abort()
     await Promise.all([...this.#working.values()].map(({ done }) => done))
@@ -73,38 +76,60 @@ export class BuildReconciler {
       productionIds: await this.#productionIds(queued),
       now: this.#context.clock.now(),
     })
-    for (const build of next) await this.#begin(build)
-    return queued.length > next.length ? { afterMs: URGENCY_LOOK_MS } : {}
+    if (next.length > 0) {
+      const free = await this.#room()
+      for (const build of next) this.#begin(build, free)
+    }
+    return queued.length > next.length ? { afterMs: 5_000 } : {}
   }
 
   async #again(build: Build): Promise<void> {
     await this.#needs.builder.clean(build.id)
-    await this.#move(build, { status: 'queued', cause: 'requested', message: 'the server was restarted; it is built again' })
+    await this.#context.store.transaction((tx) =>
+      move(tx, build, { status: 'queued', cause: 'requested', message: 'the server was restarted; it is built again' }),
+    )
   }
 
-  async #begin(build: Build): Promise<void> {
-    const begun = await this.#move(build, { status: 'running', cause: 'requested', message: '', startedAt: this.#context.clock.now() })
-    if ((await this.#needs.freeBytes()) < LEAST_FREE_BYTES) await this.#needs.makeRoom()
+  async #room(): Promise<number> {
     const free = await this.#needs.freeBytes()
-    if (free < LEAST_FREE_BYTES) {
-      await this.#move(begun, {
-        status: 'failed',
-        cause: 'disk_low',
-        message: `only ${Math.floor(free / MB)} MB of disk are free, and a build needs ${LEAST_FREE_BYTES / MB} MB: "lockgate disk" shows what takes it and what may go`,
-        finishedAt: this.#context.clock.now(),
-      })
-      return
-    }
+    if (free >= LEAST_FREE_BYTES) return free
+    await this.#needs.makeRoom()
+    return this.#needs.freeBytes()
+  }
+
+  #begin(build: Build, free: number): void {
+    if (this.#isClosing) return
     const stop = new AbortController()
-    const work = new BuildWork(this.#context, this.#needs, { build: begun, signal: stop.signal })
-    const done = work
-      .run()
+    const done = this.#work(build, { free, signal: stop.signal })
       .catch((error: unknown) => this.#context.log.error('the end of a build could not be written', { build: build.id, error: messageOf(error) }))
       .finally(() => {
         this.#working.delete(build.id)
-        this.#onRoom()
+        this.#ended()
       })
+    // Known from here on: a cancel that comes while its begin is written ends it too.
     this.#working.set(build.id, { stop, done })
+  }
+
+  async #work(queued: Build, given: { readonly free: number; readonly signal: AbortSignal }): Promise<void> {
+    const build = await this.#context.store.transaction((tx) => this.#begun(tx, queued, given.free))
+    if (build === null || given.signal.aborted) return
+    await new BuildWork(this.#context, this.#needs, { build, signal: given.signal }).run()
+  }
+
+  /** null: it ended before it began. */
+  async #begun(tx: Tx, queued: Build, free: number): Promise<Build | null> {
+    const current = await tx.builds.get(EVERYTHING, queued.id)
+    if (current.status !== 'queued') return null
+    const now = this.#context.clock.now()
+    const begun = await move(tx, current, { status: 'running', cause: 'requested', message: '', startedAt: now })
+    if (free >= LEAST_FREE_BYTES) return begun
+    await move(tx, begun, {
+      status: 'failed',
+      cause: 'disk_low',
+      message: `only ${Math.floor(free / MB)} MB of disk are free, and a build needs ${LEAST_FREE_BYTES / MB} MB: "lockgate disk" shows what takes it and what may go`,
+      finishedAt: now,
+    })
+    return null
   }
 
   async #lastBegun(): Promise<ReadonlyMap<string, number>> {
@@ -119,9 +144,5 @@ export class BuildReconciler {
       where: { name: PRODUCTION, id: queued.map((one) => one.environmentId) },
     })
     return new Set(environments.map((environment) => environment.id))
-  }
-
-  #move(build: Build, change: BuildMove): Promise<Build> {
-    return this.#context.store.transaction((tx) => move(tx, build, change))
   }
 }

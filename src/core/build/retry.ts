@@ -8,7 +8,7 @@ import { queueBuild } from './open.ts'
  * Builds the commit of a build that ended once more, also when the same was built before. Throws ConflictError
  * `build.not_finished`, `environment.removed`.
  */
-export function retryBuild(context: Pick<Context, 'store' | 'clock'>, input: { readonly actor: Actor; readonly build: Build }): Promise<Build> {
+export async function retryBuild(context: Pick<Context, 'store' | 'clock'>, input: { readonly actor: Actor; readonly build: Build }): Promise<Build> {
   const { build, actor } = input
   if (!isBuildFinished(build)) throw new ConflictError('build.not_finished', `Build ${build.id} is ${build.status}: "lockgate follow ${build.id}" watches it.`)
   return context.store.transaction(async (tx) => {

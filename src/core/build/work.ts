@@ -15,6 +15,7 @@ import { summarizeTests } from './junit.ts'
 import { buildLimitsOf } from './limits.ts'
 import { BuildLog } from './log.ts'
 import { move } from './record.ts'
+import { sameBefore } from './reuse.ts'
 import { buildSecretsOf } from './secrets.ts'
 import type { Source, Tree } from './source.ts'
 import { StepBook } from './step-book.ts'
@@ -73,10 +74,16 @@ export class BuildWork {
     } catch (error) {
       await this.#failed(error)
     } finally {
-      await this.#needs.builder
-        .clean(build.id)
-        .catch((error: unknown) => this.#context.log.warn('a build could not be cleaned up', { build: build.id, error: messageOf(error) }))
+      await this.#letGo()
     }
+  }
+
+  /** What it said stays, also when it was cancelled; nothing else of it does. */
+  async #letGo(): Promise<void> {
+    const { id } = this.#build
+    const warn = (error: unknown): void => this.#context.log.warn('a build could not be cleaned up', { build: id, error: messageOf(error) })
+    await this.#settleLog().catch(warn)
+    await this.#needs.builder.clean(id).catch(warn)
   }
 
   async #open(): Promise<Opened> {
@@ -110,17 +117,13 @@ export class BuildWork {
     return { app, tree, manifest, request, recipe }
   }
 
-  /** The artifact of an earlier build of the same tree by the same recipe; a build somebody asked for anew, or to compare, is done. */
+  /** The artifact of an earlier build of the same; a build somebody asked for anew, or to compare, is done. */
   async #sameBefore({ app, tree, recipe }: Opened): Promise<Artifact | null> {
-    if (recipe === null || this.#build.again) return null
-    const same = await this.#context.store.read.artifacts.list(EVERYTHING, {
-      where: { appId: app.id, treeId: tree.id, recipe, removedAt: null },
-      orderBy: 'createdAt',
-      descending: true,
-      limit: 1,
-    })
-    if (same[0]) this.#log.line(`The same files were built before in the same way, by ${same[0].buildId}: its artifact is used`)
-    return same[0] ?? null
+    const { again, trusted } = this.#build
+    if (recipe === null || again) return null
+    const same = await sameBefore(this.#context.store.read, { app, treeId: tree.id, recipe, trusted })
+    if (same) this.#log.line(`The same files were built before in the same way, by ${same.buildId}: its artifact is used`)
+    return same
   }
 
   async #make(opened: Opened): Promise<Made> {
@@ -225,7 +228,11 @@ export class BuildWork {
     await this.#settleLog()
     const finishedAt = this.#context.clock.now()
     const tests = this.#testsOf(error instanceof BuildFailure ? error.tests : [])
-    await this.#context.store.transaction((tx) => move(tx, current, { status: 'failed', cause: causeOf(error), message, tests, finishedAt }))
+    await this.#context.store.transaction(async (tx) => {
+      const latest = await tx.builds.get(EVERYTHING, build.id)
+      // Cancelled while its last lines were written.
+      if (latest.status === 'running') await move(tx, latest, { status: 'failed', cause: causeOf(error), message, tests, finishedAt })
+    })
   }
 
   #testsOf(files: readonly TestFile[]): TestSummary | null {

@@ -23,13 +23,17 @@ export interface DeployArtifact {
 }
 
 /**
- * Makes a release of an artifact with the head configuration, and opens its deployment. Throws PolicyError
- * `release.pinned` when a rollback left this pair behind and no person asks for it.
+ * Makes a release of an artifact with the head configuration, and opens its deployment. Throws ConflictError
+ * `environment.removed`, `artifact.removed`, and PolicyError `release.pinned` when a rollback left this pair behind and no
+ * person asks for it.
  */
 export async function deployArtifact(tx: Tx, input: DeployArtifact): Promise<{ readonly release: Release; readonly deployment: Deployment }> {
-  const { actor, artifact, now } = input
+  const { actor, now } = input
   const current = await tx.environments.get({ projectId: input.environment.projectId }, input.environment.id)
   if (current.removedAt) throw new ConflictError('environment.removed', `${current.name} is being removed.`)
+  const artifact = await tx.artifacts.get({ projectId: current.projectId }, input.artifact.id)
+  if (artifact.removedAt !== null)
+    throw new ConflictError('artifact.removed', `The image of ${artifact.origin} is not kept any more: build it again with "lockgate deploy --rebuild".`)
   const environment = input.manifest === null ? current : await followManifest(tx, current, input.manifest)
   const configRevision = await ensureRevision(tx, { environment, actor, now })
   const pair = { artifactId: artifact.id, configRevisionId: configRevision.id }

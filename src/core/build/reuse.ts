@@ -1,0 +1,39 @@
+// What need not be built again: an artifact of the same commit, or of the same files made in the same way.
+import type { ReadStore } from '../../store/types.ts'
+import { EVERYTHING } from '../actor/actor.ts'
+import type { App } from '../app/app.ts'
+import type { Artifact } from '../artifact/artifact.ts'
+import type { Source } from './source.ts'
+
+const LOOKED_AT = 20
+
+/** The newest artifact of a commit; null: it has to be built. The root of an app can change: only the same folder is the same. */
+export async function builtBefore(
+  read: ReadStore,
+  source: Pick<Source, 'treeOf'>,
+  of: { readonly app: App; readonly commitId: string; readonly trusted: boolean },
+): Promise<Artifact | null> {
+  const { app, commitId, trusted } = of
+  const artifacts = await takable(read, { appId: app.id, commitId }, trusted)
+  if (artifacts.length === 0) return null
+  const treeId = await source.treeOf({ app: app.name, commitId, root: app.root })
+  return artifacts.find((artifact) => artifact.treeId === treeId) ?? null
+}
+
+/** The newest artifact of a tree and a recipe. */
+export async function sameBefore(
+  read: ReadStore,
+  of: { readonly app: App; readonly treeId: string; readonly recipe: string; readonly trusted: boolean },
+): Promise<Artifact | null> {
+  const { app, treeId, recipe, trusted } = of
+  return (await takable(read, { appId: app.id, treeId, recipe }, trusted))[0] ?? null
+}
+
+/** A build that is not trusted ran on a cache that strangers write to: a trusted one does not take what it made. */
+async function takable(read: ReadStore, where: { readonly appId: string } & Record<string, string>, trusted: boolean): Promise<Artifact[]> {
+  const artifacts = await read.artifacts.list(EVERYTHING, { where: { ...where, removedAt: null }, orderBy: 'createdAt', descending: true, limit: LOOKED_AT })
+  if (!trusted) return artifacts
+  const ids = artifacts.flatMap(({ buildId }) => (buildId === null ? [] : [buildId]))
+  const strange = new Set((await read.builds.list(EVERYTHING, { where: { id: ids, trusted: false } })).map((build) => build.id))
+  return artifacts.filter(({ buildId }) => buildId === null || !strange.has(buildId))
+}
