@@ -10,16 +10,10 @@ const MOST_DEPTH = 64
 
 /** Totals and the first failures of JUnit files; null where none of them holds a test. What is no JUnit is passed over. */
 export function summarizeTests(files: readonly TestFile[]): TestSummary | null {
-  const cases = files.flatMap(({ text }) => casesOf(text))
-  if (cases.length === 0) return null
-  const failed = cases.filter(({ end }) => end === 'failed')
-  return {
-    total: cases.length,
-    failed: failed.length,
-    skipped: cases.filter(({ end }) => end === 'skipped').length,
-    seconds: Math.round(cases.reduce((sum, { seconds }) => sum + seconds, 0) * 1000) / 1000,
-    failures: failed.slice(0, MOST_FAILURES).map(({ name, message }) => ({ name, message })),
-  }
+  const reading = new Reading()
+  for (const { text } of files) read(text, reading)
+  const { total, failed, skipped, failures } = reading
+  return total === 0 ? null : { total, failed, skipped, seconds: Math.round(reading.seconds * 1000) / 1000, failures }
 }
 
 interface Case {
@@ -30,8 +24,8 @@ interface Case {
 }
 
 /** The cases of one file, up to where it stops being well-formed; entities of its own are never resolved. */
-function casesOf(text: string): Case[] {
-  const reading = new Reading()
+function read(text: string, reading: Reading): void {
+  reading.begin()
   const parser = new SaxesParser({ xmlns: false })
   parser.on('opentag', (tag) => reading.open(tag))
   parser.on('closetag', (tag) => reading.close(tag.name))
@@ -45,14 +39,25 @@ function casesOf(text: string): Case[] {
   } catch {
     // A test run that was killed leaves half a file: what stands before is true.
   }
-  return reading.cases
 }
 
+/** Counts cases and keeps only what is told of them: a file can hold hundreds of thousands. */
 class Reading {
-  readonly cases: Case[] = []
+  readonly failures: { readonly name: string; readonly message: string }[] = []
+  total = 0
+  failed = 0
+  skipped = 0
+  seconds = 0
   #depth = 0
   #current: Case | null = null
   #isInFailure = false
+
+  /** Another file; what the one before left open is no case. */
+  begin(): void {
+    this.#depth = 0
+    this.#current = null
+    this.#isInFailure = false
+  }
 
   open({ name, attributes }: SaxesTagPlain): void {
     if (++this.#depth > MOST_DEPTH) throw new Error('too deep for a report of tests')
@@ -69,7 +74,11 @@ class Reading {
     this.#depth--
     if (name === 'failure' || name === 'error') this.#isInFailure = false
     if (name !== 'testcase' || this.#current === null) return
-    this.cases.push({ ...this.#current, message: this.#current.message.trim() })
+    const { end, message, seconds, name: called } = this.#current
+    this.total++
+    this.seconds += seconds
+    if (end === 'skipped') this.skipped++
+    if (end === 'failed' && ++this.failed <= MOST_FAILURES) this.failures.push({ name: called, message: message.trim() })
     this.#current = null
   }
 

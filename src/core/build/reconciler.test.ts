@@ -115,7 +115,12 @@ test('a build that is cancelled while room is made for it never begins', async (
       free = LEAST_FREE_BYTES
       await cancelBuild(site.code, { actor: ADA, id: build.id })
     },
-    builder: { recipe: async () => (begun++, null) },
+    builder: {
+      recipe: async () => {
+        begun++
+        return null
+      },
+    },
     ended: () => ended.push(build.id),
   })
   await reconciler.pass()
@@ -214,7 +219,12 @@ test('what a stopped server leaves running is built again by the next one, with 
 test('a server that is closing begins no build', async () => {
   const site = await aSite()
   const build = await site.build()
-  const reconciler = await site.reconciler({ freeBytes: async () => (await reconciler.close(), LEAST_FREE_BYTES) })
+  const reconciler = await site.reconciler({
+    freeBytes: async () => {
+      await reconciler.close()
+      return LEAST_FREE_BYTES
+    },
+  })
   await reconciler.pass()
   expect(await site.find(build)).toEqual(build)
 })
@@ -223,12 +233,23 @@ test('the same files are not built again, but a trusted build takes nothing of o
   const site = await aSite()
   let built = 0
   const whole = await fake.create(fake.Config.parse({}), { resolveImage: async () => ({ digest: DIGEST }) })
-  const reconciler = await site.reconciler({ builder: { recipe: async () => 'the-same', build: async (request) => (built++, whole.build(request)) } })
+  const reconciler = await site.reconciler({
+    builder: {
+      recipe: async () => 'the-same',
+      build: (request) => {
+        built++
+        return whole.build(request)
+      },
+    },
+  })
   const run = async (said: Partial<OpenBuild>, note: string): Promise<Build> => {
     const build = await site.build({ 'index.html': 'hello' }, said)
     await reconciler.pass()
     await until(`the build ${note} has ended`, async () => (await site.find(build)).finishedAt !== null)
-    await until('it has let go', async () => (await reconciler.pass(), true))
+    await until('it has let go', async () => {
+      await reconciler.pass()
+      return true
+    })
     return site.find(build)
   }
   const stranger = await run({ trusted: false }, 'of a stranger')

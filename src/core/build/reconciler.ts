@@ -39,15 +39,15 @@ export class BuildReconciler {
   readonly #context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>
   readonly #needs: BuildNeeds
   readonly #working = new Map<string, Working>()
-  readonly #ended: () => void
+  readonly #onRoom: () => void
   readonly #unsubscribe: () => void
   #isClosing = false
 
-  /** `ended` is told when a build has let go of everything: the next may begin. */
-  constructor(context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>, needs: BuildNeeds, ended: () => void) {
+  /** `onRoom` is called when a build has let go of everything it had: the next may begin. */
+  constructor(context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>, needs: BuildNeeds, onRoom: () => void) {
     this.#context = context
     this.#needs = needs
-    this.#ended = ended
+    this.#onRoom = onRoom
     this.#unsubscribe = context.store.onCommit(({ events }) => {
       for (const event of events) if (event.kind === 'build.cancelled' && event.subject !== null) this.#working.get(event.subject)?.stop.abort()
     })
@@ -80,7 +80,7 @@ export class BuildReconciler {
       const free = await this.#room()
       for (const build of next) this.#begin(build, free)
     }
-    return queued.length > next.length ? { afterMs: 5_000 } : {}
+    return queued.length > next.length ? { afterMs: URGENCY_LOOK_MS } : {}
   }
 
   async #again(build: Build): Promise<void> {
@@ -104,7 +104,7 @@ export class BuildReconciler {
       .catch((error: unknown) => this.#context.log.error('the end of a build could not be written', { build: build.id, error: messageOf(error) }))
       .finally(() => {
         this.#working.delete(build.id)
-        this.#ended()
+        this.#onRoom()
       })
     // Known from here on: a cancel that comes while its begin is written ends it too.
     this.#working.set(build.id, { stop, done })

@@ -1,12 +1,14 @@
 import { pipeline } from 'node:stream'
 import { extract } from 'tar-stream'
 import type { TestFile } from '../../../core/build/build.ts'
+import { matchesGlob } from '../../../lib/glob.ts'
 import type { Workshop } from './workshop.ts'
 
 /** Where reporters of JUnit usually write, in the words of `build.junit`. */
 const USUAL = ['junit.xml', 'test-results/*.xml', 'reports/*.xml']
 const MOST_FILES = 100
 const MOST_BYTES = 4 * 1024 * 1024
+const MOST_BYTES_IN_ALL = 16 * 1024 * 1024
 /** Of a folder that holds more than reports, only so much is looked through. */
 const MOST_READ_BYTES = 64 * 1024 * 1024
 
@@ -14,7 +16,13 @@ const MOST_READ_BYTES = 64 * 1024 * 1024
 export async function testFiles(workshop: Workshop): Promise<TestFile[]> {
   const found = new Map<string, TestFile>()
   for (const pattern of patternsOf(workshop)) for (const file of await matching(workshop, pattern)) if (found.size < MOST_FILES) found.set(file.path, file)
-  return [...found.values()]
+  let bytes = 0
+  return [...found.values()].filter(({ path, text }) => {
+    bytes += text.length
+    if (bytes <= MOST_BYTES_IN_ALL) return true
+    workshop.note(`The reports of the tests are larger than 16 MiB together: what ${path} says is not read`)
+    return false
+  })
 }
 
 function patternsOf({ request }: Workshop): readonly string[] {
@@ -45,12 +53,6 @@ async function matching(workshop: Workshop, pattern: string): Promise<TestFile[]
   if (source === null) return []
   // The engine names entries from the last part of the path that was asked for.
   const before = root.includes('/') ? root.slice(0, root.lastIndexOf('/') + 1) : ''
-  const expected = new RegExp(
-    `^${pattern
-      .split('*')
-      .map((part) => RegExp.escape(part))
-      .join('[^/]*')}$`,
-  )
   const entries = extract()
   entries.on('error', () => undefined)
   pipeline(source, entries, () => undefined)
@@ -61,8 +63,8 @@ async function matching(workshop: Workshop, pattern: string): Promise<TestFile[]
     const path = root === '' ? name.replace(/^app\//, '') : `${before}${name}`
     read += size
     if (read > MOST_READ_BYTES || files.length >= MOST_FILES) break
-    if (type === 'file' && expected.test(path) && size <= MOST_BYTES) files.push({ path, text: await textOf(entry) })
-    else if (type === 'file' && expected.test(path)) workshop.note(`${path} is larger than 4 MiB: what it says of the tests is not read`)
+    if (type === 'file' && matchesGlob(path, pattern) && size <= MOST_BYTES) files.push({ path, text: await textOf(entry) })
+    else if (type === 'file' && matchesGlob(path, pattern)) workshop.note(`${path} is larger than 4 MiB: what it says of the tests is not read`)
     entry.resume()
   }
   source.destroy()
