@@ -186,6 +186,8 @@ async function refusePointers(repository: string, objects: ReadonlyMap<string, E
 function archive(repository: string, treeish: string): Readable {
   const child = launch('git', ['-c', 'tar.umask=0022', 'archive', '--format=tar', '--end-of-options', treeish], { env: GIT_ENVIRONMENT, cwd: repository })
   const out = new PassThrough()
+  // Whoever reads may leave before the end, and git would wait for ever for room in the pipe.
+  out.once('close', () => child.kill())
   child.stdin?.end()
   child.stdout?.pipe(out, { end: false })
   child.on('error', (error) => out.destroy(error))

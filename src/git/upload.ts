@@ -1,15 +1,9 @@
 // A folder somebody sent becomes a commit: from there on it is code like any other.
 import type { Readable, Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { createGunzip } from 'node:zlib'
-import { extract } from 'tar-stream'
 import { InvalidError, messageOf } from '../lib/errors.ts'
-import { repack } from '../lib/repack.ts'
 import { launch } from '../lib/run.ts'
+import { sentFiles } from '../lib/sent-folder.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
-
-/** What an upload may be: the same as a push. */
-const LIMITS = { maxBytes: 1024 ** 3, maxEntries: 100_000 } as const
 
 export interface Upload {
   readonly repository: string
@@ -27,8 +21,15 @@ export interface Upload {
  */
 export async function keepUpload(archive: Readable, upload: Upload): Promise<void> {
   const child = launch('git', ['fast-import', '--quiet', '--done', '--date-format=raw'], { env: GIT_ENVIRONMENT, cwd: upload.repository })
-  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
   let said = ''
+  const ended = new Promise<number | null>((resolve) => {
+    child.on('close', resolve)
+    // A git that cannot be started has no end either.
+    child.on('error', (error) => {
+      said = messageOf(error)
+      resolve(null)
+    })
+  })
   child.stderr?.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-1_000)
   })
@@ -52,40 +53,18 @@ export async function keepUpload(archive: Readable, upload: Upload): Promise<voi
 }
 
 async function importFiles(archive: Readable, git: Writable): Promise<string[]> {
-  const unzipped = createGunzip()
-  archive.on('error', (error) => unzipped.destroy(error))
-  archive.pipe(unzipped)
-  const entries = extract()
-  entries.on('error', () => undefined)
-  const fed: { failure: unknown } = { failure: null }
-  const feeding = pipeline(repack(unzipped, { from: '', into: 'code', uid: 0, ...LIMITS }), entries).catch((error: unknown) => {
-    fed.failure = error
-  })
   const lines: string[] = []
-  try {
-    for await (const entry of entries) {
-      const { header } = entry
-      const path = header.name.replace(/^code\/?/, '')
-      if (header.type === 'file' || header.type === 'symlink') {
-        refuseGitFolder(path)
-        const mark = lines.length + 1
-        const link = header.type === 'symlink' ? Buffer.from(header.linkname ?? '') : null
-        await write(git, `blob\nmark :${mark}\ndata ${link?.length ?? header.size ?? 0}\n`)
-        if (link) await write(git, link)
-        else for await (const chunk of entry) await write(git, chunk as Buffer)
-        await write(git, '\n')
-        const mode = link ? '120000' : (header.mode ?? 0) & 0o111 ? '100755' : '100644'
-        lines.push(`M ${mode} :${mark} ${quoted(path)}\n`)
-      } else if (header.type === 'link') throw new InvalidError('archive.refused', `The archive has the hard link ${path}: send files and symbolic links`)
-      entry.resume()
-    }
-  } catch (error) {
-    archive.destroy()
-    await feeding
-    throw fed.failure instanceof InvalidError ? fed.failure : error instanceof InvalidError ? error : unreadable(fed.failure ?? error)
+  for await (const { path, kind, mode, size, target, bytes } of sentFiles(archive)) {
+    refuseGitFolder(path)
+    if (kind === 'link') throw new InvalidError('archive.refused', `The archive has the hard link ${path}: send files and symbolic links`)
+    const mark = lines.length + 1
+    const link = kind === 'symlink' ? Buffer.from(target) : null
+    await write(git, `blob\nmark :${mark}\ndata ${link?.length ?? size}\n`)
+    if (link) await write(git, link)
+    else for await (const chunk of bytes) await write(git, chunk as Buffer)
+    await write(git, '\n')
+    lines.push(`M ${link ? '120000' : mode & 0o111 ? '100755' : '100644'} :${mark} ${quoted(path)}\n`)
   }
-  await feeding
-  if (fed.failure) throw fed.failure instanceof InvalidError ? fed.failure : unreadable(fed.failure)
   return lines
 }
 
@@ -118,8 +97,4 @@ async function write(stream: Writable, data: string | Uint8Array): Promise<void>
     stream.on('drain', go)
     stream.on('close', go)
   })
-}
-
-function unreadable(error: unknown): InvalidError {
-  return new InvalidError('archive.refused', `The archive cannot be read: ${messageOf(error)}`, { cause: error })
 }

@@ -31,8 +31,20 @@ export function tarStream(fill: (tar: Pack) => Promise<void>): Readable {
 }
 
 async function pour(bytes: Bytes, sink: NodeJS.WritableStream): Promise<void> {
-  for await (const chunk of bytes) if (!sink.write(chunk as Uint8Array)) await new Promise((resolve) => sink.once('drain', resolve))
+  for await (const chunk of bytes) if (!sink.write(chunk as Uint8Array)) await room(sink)
   sink.end()
+}
+
+/** Throws when nobody takes anything any more: then what the bytes come from is let go of, too. */
+function room(sink: NodeJS.WritableStream): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const closed = (): void => reject(new Error('the archive was closed'))
+    sink.once('close', closed)
+    sink.once('drain', () => {
+      sink.off('close', closed)
+      resolve()
+    })
+  })
 }
 
 /** Fields of an entry that belongs to a user: numbers above 262143 do not fit into tar's own field and need a pax record. */

@@ -72,6 +72,7 @@ export function resolveRemoteUrl(base: RemoteUrl, relative: string, allowHttp = 
 }
 
 function refuse(text: string, why: string): InvalidError {
-  const shown = JSON.stringify(text.replace(/\/\/[^/@]*@/, '//***@').slice(0, 120))
+  // Up to the last @, wherever it stands: a password that was not encoded may hold a slash or another @.
+  const shown = JSON.stringify(text.replace(/\/\/.*@/s, '//***@').slice(0, 120))
   return new InvalidError('source.url_refused', `The git URL ${shown} is refused: ${why}.`)
 }
