@@ -14,8 +14,12 @@ const INSIDE: readonly string[] = [
   '192.168.0.0/16',
   '198.18.0.0/15',
   '224.0.0.0/3',
-  '::/127',
+  // IPv4 addresses inside IPv6 ones, beside the mapped ones: of no use to an honest host.
+  '::/96',
+  '64:ff9b::/96',
   '64:ff9b:1::/48',
+  '2001::/32',
+  '2002::/16',
   'fc00::/7',
   'fe80::/10',
   'ff00::/8',
@@ -37,12 +41,8 @@ export function networks(list: readonly string[]): BlockList {
 
 const inside = networks(INSIDE)
 
-/** Whether an address is of no network a stranger's URL may lead us to. IPv4 inside IPv6 counts as what it is. */
+/** Whether an address is of no network a stranger's URL may lead us to. IPv4 mapped into IPv6 counts as what it is, however it is written. */
 export function isInside(address: string): boolean {
-  const mapped = /^(?:::ffff:|64:ff9b::)(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined) return inside.check(mapped, 'ipv4')
-  // Other ways to write an IPv4 address inside an IPv6 one are of no use to an honest host.
-  if (/^(::ffff:|64:ff9b:|2002:|2001:0?:)/i.test(address)) return true
   return inside.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }
 

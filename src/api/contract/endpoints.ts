@@ -82,7 +82,7 @@ export const endpoints = {
     method: 'PATCH',
     path: '/v1/apps/:app',
     summary: 'Say where in its repository an app lives',
-    permission: 'app.create',
+    permission: 'source.manage',
     params: AppParams,
     body: z.strictObject({ root: RootFolder.optional(), watch: z.array(PathPattern).max(50).optional() }),
     response: resource.App,

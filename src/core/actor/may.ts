@@ -11,7 +11,7 @@ export const PERMISSIONS = {
   'config.read': 'read configuration; secrets are never shown',
   'app.create': 'create apps and environments',
   'source.push': 'push code and build it',
-  'source.manage': 'say where code is fetched from, and with which credential',
+  'source.manage': 'say where code is fetched from and with which credential, and in which folder of it an app lives',
   'registry.manage': 'keep credentials of image registries',
   'environment.operate': 'deploy, roll back, restart, stop, start, scale, cancel, run commands',
   'config.write': 'change configuration',

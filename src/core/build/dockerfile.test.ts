@@ -54,3 +54,8 @@ test.each([
 ])('%s is %s', (text, full) => {
   expect(fullReference(text)).toEqual(full)
 })
+
+test('values that are made of values do not grow without end', () => {
+  const lines = Array.from({ length: 40 }, (_, at) => `ARG V${at + 1}=${`\${V${at}}`.repeat(10)}`)
+  expect(() => readDockerfile(['ARG V0=lockgate', ...lines, 'FROM node:24'].join('\n'), {})).toThrow('more than 8192 characters')
+})

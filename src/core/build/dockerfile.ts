@@ -152,8 +152,16 @@ function argsOf(rest: string, values: Values): [string, string | undefined][] {
   })
 }
 
+/** What an ARG may be: values made of values would else double with every line until the server has no memory left. */
+const LONGEST_VALUE = 8_192
+
 function setArg(values: Map<string, string>, arg: { readonly name: string; readonly value: string | undefined }): void {
   if (arg.value !== undefined) values.set(arg.name, arg.value)
+}
+
+function bounded(text: string): string {
+  if (text.length > LONGEST_VALUE) throw new BuildFailure('not_understood', `The Dockerfile has a value of more than ${LONGEST_VALUE} characters`)
+  return text
 }
 
 /** Quotes away, and `$NAME`, `${NAME}`, `${NAME:-word}`, `${NAME:+word}` replaced. */
@@ -170,7 +178,8 @@ function expand(text: string, values: Values): string {
     if (mark?.endsWith('+')) expanded += isSet ? expand(word, values) : ''
     else if (mark?.endsWith('-') && !isSet) expanded += expand(word, values)
     else expanded += value ?? ''
+    bounded(expanded)
     at = found.index + found[0].length
   }
-  return expanded + plain.slice(at)
+  return bounded(expanded + plain.slice(at))
 }
