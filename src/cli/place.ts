@@ -11,7 +11,11 @@ export interface Place {
 /** The app that was named, or that of the repository we stand in (its git remote `lockgate`). */
 export async function appNamed(name: string | undefined): Promise<AppName> {
   const chosen = name ?? (await appOfRepository())
-  if (chosen === null) throw new CliError('Which app? Name it, or stand in a repository that "lockgate create NAME" was run in.', EXIT.usage)
+  if (chosen === null)
+    throw new CliError(
+      'Which app? Name it ("lockgate status shop", "lockgate deploy shop ."), or stand in a repository that "lockgate create NAME" was run in.',
+      EXIT.usage,
+    )
   const parsed = AppName.safeParse(chosen)
   if (!parsed.success) throw new CliError(`"${chosen}" is not the name of an app: ${parsed.error.issues[0]?.message ?? ''}`, EXIT.usage)
   return parsed.data

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
-import { ago, plainValue, safe, table, until, widthOf, wrap } from './render.ts'
+import { ago, plainValue, safe, sizeOf, table, until, widthOf, wrap } from './render.ts'
 
 function plainLines(text: string): string[] {
   return text.split('\n').map((line) => stripVTControlCharacters(line))
@@ -45,6 +45,22 @@ test('a last column that is too long for the terminal goes on under itself', () 
 test('where a terminal is too narrow for that, it stands below its row, with its name', () => {
   const below = ['b-1  succeeded', '    why: node: found package.json and', '    package-lock.json', 'b-2  queued']
   expect(plainLines(table(['id', 'status', 'why'], BUILDS, 40))).toEqual(['ID   STATUS', ...below])
+})
+
+test.each([
+  [0, '0 KB'],
+  [900, '1 KB'],
+  [31_000, '31 KB'],
+  [4_404_019, '4.2 MB'],
+  [118_489_088, '113 MB'],
+  [1_610_612_736, '1.5 GB'],
+])('%i bytes are %s', (bytes, words) => {
+  expect(sizeOf(bytes)).toBe(words)
+})
+
+test('a word is not left hanging out where a line of its own holds it', () => {
+  const url = 'http://shop-staging.apps.example.net:8480/'
+  expect(plainLines(table(['app', 'state', 'url'], [['shop', 'running', url]], 52))).toEqual(['APP   STATE', 'shop  running', `    url: ${url}`])
 })
 
 test('a word that is longer than a line stays whole', () => {

@@ -61,7 +61,8 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
       .join('')
       .trimEnd()
   const fits = before + (widths[last] ?? 0) <= columns
-  const below = !fits && columns - before < LEAST_COLUMN
+  const longest = Math.max(LEAST_COLUMN, ...rows.flatMap((row) => (row[last] ?? '').split(' ').map(widthOf)))
+  const below = !fits && columns - before < longest
   const rowText = (cells: readonly string[]): string => {
     const text = cells[last] ?? ''
     if (fits || text === '') return line(cells)
@@ -109,6 +110,13 @@ export function until(at: number | null, now: number): string {
 /** A configuration value on one line: line ends and control bytes are shown, not obeyed. */
 export function plainValue(text: string): string {
   return safe(text) === text ? text : JSON.stringify(text)
+}
+
+/** `31 KB`, `4.2 MB`, `113 MB`, `1.5 GB`. */
+export function sizeOf(bytes: number): string {
+  const mb = bytes / 1024 / 1024
+  if (mb < 1) return `${Math.ceil(bytes / 1024)} KB`
+  return mb >= 1024 ? `${(mb / 1024).toFixed(1)} GB` : `${mb < 10 ? mb.toFixed(1) : Math.round(mb)} MB`
 }
 
 /** `4.2 s` between two times; an en dash while one is open. */

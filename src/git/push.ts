@@ -158,13 +158,19 @@ export class PushReceiver {
     const { store } = this.#context
     const look = async () => store.read.builds.get(EVERYTHING, id)
     const lines = this.#needs.book.follow(`build/${id}`, 0, stop.signal)
+    const flow = new BuildFlow()
+    const news = async (atEnd = false): Promise<void> => {
+      const seen = await this.#needs.showBuild(id)
+      // Its end is said after its last line.
+      if (seen.finishedAt !== null && !atEnd) return
+      for (const line of flow.next(seen)) print(plainText(line.split('\n')[0] ?? ''))
+    }
     const printing = (async () => {
       for await (const line of lines) print(`  ${plainText(line.text, true)}`)
     })()
-    const flow = new BuildFlow()
     let build = await look()
     while (!isBuildFinished(build)) {
-      for (const line of flow.next(await this.#needs.showBuild(id))) print(plainText(line))
+      await news()
       await pause(100)
       build = await look()
     }
@@ -172,7 +178,7 @@ export class PushReceiver {
     await pause(50)
     stop.abort()
     await printing
-    for (const line of flow.next(await this.#needs.showBuild(id))) print(plainText(line.split('\n')[0] ?? ''))
+    await news(true)
     if (build.status === 'succeeded') return null
     return oneLine(build.status === 'failed' ? `build failed: ${build.message}` : `build ${build.status}: ${build.message}`)
   }

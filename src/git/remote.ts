@@ -152,7 +152,7 @@ async function sshEnvironment(remote: Remote, address: string, folder: string): 
 /** git's own words decide what kind of failure it is; here, beside the program that says them. */
 function explained(error: unknown, { url, credential }: Remote): Error {
   const said = messageOf(error)
-  const at = `${url.protocol}://${url.host}/${url.path}`
+  const at = url.text
   if (/Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/.test(said))
     return new RejectedError(
       'source.host_key_changed',

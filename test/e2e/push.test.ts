@@ -67,6 +67,22 @@ describe('git push', () => {
     expect(await remote(folder, 'refs/heads/main')).toBe(await head(folder))
   })
 
+  test('another clone gets the remote of an app that is there, and pushes with no password in it', async () => {
+    const folder = await anApp('cloned', { files: { 'index.html': 'first' } })
+    const other = await ada.repository('other-clone', { files: { 'index.html': 'from elsewhere' } })
+    const outside = await ada.lockgate(['remote', 'cloned'])
+
+    const led = await well(ada.lockgate(['remote', 'cloned'], { cwd: other }))
+    const said = await push(other)
+
+    expect(outside.status).toBe(2)
+    expect(outside.all).toContain('This is no git repository')
+    expect(led.stdout).toMatch(/^The git remote "lockgate" leads to \S+\/git\/cloned\.git\.\n$/)
+    expect(said.status).toBe(0)
+    expect(await answer('cloned.localhost')).toBe('from elsewhere')
+    expect(await remote(folder, 'refs/heads/main')).toBe(await head(other))
+  })
+
   test('no token stands in the repository', async () => {
     const config = await readFile(join(ada.home, 'static-hello', '.git', 'config'), 'utf8')
 

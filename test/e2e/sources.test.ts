@@ -49,7 +49,7 @@ describe('a folder', () => {
 
     const said = await ada.lockgate(['deploy', 'folder', folder])
 
-    expect(said.all).toContain('sending 1 files')
+    expect(said.all).toContain('sending 1 file,')
     expect(said.status).toBe(0)
     expect(await answer('folder')).toContain('from a folder')
   })

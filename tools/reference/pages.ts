@@ -30,8 +30,9 @@ export function settingsPage(): string {
   )
   return `# Settings
 
-The server reads one file, \`settings.json\`, written by \`bin/up\` and by people. An unknown key is an error: the server
-does not start with a setting it would not follow.
+The server reads one file, \`settings.json\`, written by \`bin/up\` and by people (\`/etc/lockgate\`, or the
+folder of \`--home\`); \`bin/up\` again makes the server follow it. An unknown key is an error: the server does not start with
+a setting it would not follow.
 
 ${schemaTable(Settings)}
 

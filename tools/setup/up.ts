@@ -1,11 +1,12 @@
 // What bin/up does once Node and the build are there: engine, edge, server, sign-in, sample app. Each part first looks.
 import { existsSync, lstatSync, readFileSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Config as EdgeConfig } from '../../src/drivers/edge/haproxy/schema.ts'
 import { haproxyArguments, writeInitial } from '../../src/drivers/edge/haproxy/start.ts'
 import { pause } from '../../src/lib/clock.ts'
+import { writeAtomic } from '../../src/lib/files.ts'
 import { SERVER_FLAGS } from '../../src/lib/node-flags.ts'
 import { run } from '../../src/lib/run.ts'
 import { edgeConfig, type Settings } from '../../src/settings.ts'
@@ -23,7 +24,12 @@ await main(async () => {
   const keeper = keeperOf(places)
   if (asked.newCode) return newCode(places, keeper)
   const { settings, changed } = await settle(places, asked)
-  const started = await startAll(places, { keeper, settings, changed })
+  const text = await readFile(places.settings, 'utf8')
+  // Settings are also written by hand: what the server was started with tells.
+  const inUse = join(places.home, 'settings-in-use')
+  const edited = existsSync(inUse) && (await readFile(inUse, 'utf8')) !== text
+  const started = await startAll(places, { keeper, settings, changed: changed || edited })
+  await writeAtomic(inUse, text, 0o640)
   const url = apiUrl(settings)
   const env = await signIn(places, url)
   const command = places.system ? putOnPath() : `${ROOT}/bin/lockgate`

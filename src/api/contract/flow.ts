@@ -153,6 +153,6 @@ function buildEnd(build: BuildView): string {
   if (build.status === 'queued')
     return `build ${build.id} queued${build.ahead === 0 ? '' : `: ${build.ahead} ${build.ahead === 1 ? 'build' : 'builds'} before it`}`
   // How it was built stands at the top of its log.
-  const why = build.status === 'succeeded' && build.reused === null ? '' : build.message
+  const why = build.status === 'succeeded' && build.purpose === 'deploy' && build.reused === null ? '' : build.message
   return `build ${build.id} ${build.status}${seconds}${why === '' ? '' : `: ${why}`}`
 }

@@ -22,6 +22,11 @@ export function apps(program: Command, run: Run): void {
     .option('--project <name>', 'project it belongs to')
     .action(run((terminal, [name = ''], options: { project?: string }) => create(terminal, name, options.project)))
   program
+    .command('remote <app>')
+    .summary('add the git remote of an app to this repository')
+    .description('add the git remote "lockgate" of an app that is there, and the credential helper, to this repository: another clone, another machine')
+    .action(run((terminal, [name = '']) => lead(terminal, name)))
+  program
     .command('apps')
     .description('list apps and how they are')
     .action(run(async (terminal) => terminal.show(await terminal.client.call(endpoints.listApps, {}), listText)))
@@ -121,22 +126,36 @@ async function create(terminal: Terminal, name: string, project: string | undefi
   terminal.show(app, () =>
     [
       `${paint('green', app.name)} is there. It will answer at ${app.environments[0]?.urls[0] ?? ''}`,
-      added ? `The git remote "lockgate" leads to ${remote}.` : `Its git remote is ${remote}; inside a repository: git remote add lockgate ${remote}`,
-      `Next: git push lockgate ${app.environments[0]?.branch ?? 'main'}, or lockgate deploy ${app.name} --image NAME:TAG`,
+      ...(added !== null
+        ? [added, `Next: git push lockgate ${app.environments[0]?.branch ?? 'main'}`]
+        : [
+            'This is no git repository: nothing leads from here to it yet.',
+            `Next: lockgate deploy ${app.name} .    (this folder as it is),`,
+            `or in a repository: lockgate remote ${app.name} && git push lockgate ${app.environments[0]?.branch ?? 'main'}`,
+          ]),
+      `or an image: lockgate deploy ${app.name} --image NAME:TAG`,
     ].join('\n'),
   )
 }
 
-/** Remote and credential helper of the repository we stand in; false where there is none. */
-async function addRemote(url: string, remote: string): Promise<boolean> {
-  if ((await git(['rev-parse', '--is-inside-work-tree'])) !== 'true') return false
+/** For a repository that the app was not created in: another clone, another machine. */
+async function lead(terminal: Terminal, name: string): Promise<void> {
+  const app = await terminal.client.call(endpoints.readApp, { params: { app: await appNamed(name) } })
+  const added = await addRemote(terminal.url, `${terminal.url}${app.gitPath}`)
+  if (added === null) throw new CliError('This is no git repository: "git init -b main" makes one.', EXIT.usage)
+  terminal.show(app, () => added)
+}
+
+/** Remote and credential helper of the repository we stand in: what was done, or null where there is none. */
+async function addRemote(url: string, remote: string): Promise<string | null> {
+  if ((await git(['rev-parse', '--is-inside-work-tree'])) !== 'true') return null
   const known = await git(['remote', 'get-url', '--', 'lockgate'])
   if (known === null) await git(['remote', 'add', '--', 'lockgate', remote])
   else await git(['remote', 'set-url', '--', 'lockgate', remote])
   // Ours alone: a helper of the system would be asked too, and would keep the token.
   await git(['config', '--local', '--replace-all', `credential.${url}.helper`, ''])
   await git(['config', '--local', '--add', `credential.${url}.helper`, `!${process.env['LOCKGATE_PROGRAM'] ?? 'lockgate'} credential`])
-  return true
+  return `The git remote "lockgate" leads to ${remote}${known === null || known === remote ? '' : `; it led to ${known}`}.`
 }
 
 function listText(list: readonly AppView[]): string {

@@ -92,9 +92,9 @@ function listText(list: readonly BuildView[], how: { readonly now: number; reado
 
 function showText(build: BuildView, now: number): string {
   const facts = [
-    `${build.app} ${build.environment}  ${build.ref.replace(/^refs\/(heads|tags)\//, '')}  ${build.commit.slice(0, 12)}`,
+    `${build.app} ${build.environment}  ${build.ref.replace(/^refs\/(heads|tags|lockgate)\//, '')}  ${build.commit.slice(0, 12)}`,
     `asked for ${ago(build.createdAt, now)} by ${build.actor}${build.trusted ? '' : '; not trusted: no secrets, a cache of its own'}`,
-    ...(build.status === 'succeeded' && build.reused === null ? [build.message] : []),
+    ...(build.status === 'succeeded' && build.purpose === 'deploy' && build.reused === null ? [build.message] : []),
     ...(build.deploymentId === null ? [] : [`deployment ${build.deploymentId}`]),
   ]
   return [...facts, '', ...buildLines(build)].map((line) => plainText(line)).join('\n')

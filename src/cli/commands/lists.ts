@@ -5,7 +5,7 @@ import type { Check, Disk, Event } from '../../api/contract/resources.ts'
 import { CliError, EXIT } from '../exit.ts'
 import type { Run } from '../output.ts'
 import { appNamed, placeNamed } from '../place.ts'
-import { ago, paint, paintStatus, safe, seconds, table } from '../render.ts'
+import { ago, paint, paintStatus, safe, seconds, sizeOf, table } from '../render.ts'
 
 interface ListOptions {
   readonly environment?: string
@@ -97,7 +97,7 @@ export function lists(program: Command, run: Run): void {
       run(async (terminal, _arguments, options: { clean?: boolean }) => {
         if (!options.clean) return terminal.show(await terminal.client.call(endpoints.disk, {}), diskText)
         terminal.show(await terminal.client.call(endpoints.cleanDisk, {}), ({ removed, freeBytes }) =>
-          [...removed.map((item) => `removed ${megabytes(item.bytes).padStart(8)}  ${safe(item.name)}`), `${megabytes(freeBytes)} free`].join('\n'),
+          [...removed.map((item) => `removed ${sizeOf(item.bytes).padStart(8)}  ${safe(item.name)}`), `${sizeOf(freeBytes)} free`].join('\n'),
         )
       }),
     )
@@ -116,18 +116,13 @@ export function lists(program: Command, run: Run): void {
 function diskText({ items, freeBytes, leastFreeBytes }: z.output<typeof Disk>): string {
   const rows = items
     .filter((item) => item.bytes > 0)
-    .map((item) => [megabytes(item.bytes), item.kind, safe(item.name), item.mayGo === null ? '' : paint('yellow', `may go: ${safe(item.mayGo)}`)])
+    .map((item) => [sizeOf(item.bytes), item.kind, safe(item.name), item.mayGo === null ? '' : paint('yellow', `may go: ${safe(item.mayGo)}`)])
   const may = items.filter((item) => item.mayGo !== null).reduce((sum, item) => sum + item.bytes, 0)
   const foot = [
-    `${megabytes(freeBytes)} free; nothing is built below ${megabytes(leastFreeBytes)}.`,
-    ...(may === 0 ? [] : [`${megabytes(may)} may go: "lockgate disk --clean" removes it.`]),
+    `${sizeOf(freeBytes)} free; nothing is built below ${sizeOf(leastFreeBytes)}.`,
+    ...(may === 0 ? [] : [`${sizeOf(may)} may go: "lockgate disk --clean" removes it.`]),
   ]
   return `${table(['size', 'what', 'name', ''], rows)}\n\n${foot.join('\n')}`
-}
-
-function megabytes(bytes: number): string {
-  const mb = bytes / 1024 / 1024
-  return mb >= 1024 ? `${(mb / 1024).toFixed(1)} GB` : `${mb < 10 ? mb.toFixed(1) : Math.round(mb)} MB`
 }
 
 function eventRow(event: z.output<typeof Event>, now: number): string[] {

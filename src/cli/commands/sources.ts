@@ -127,7 +127,7 @@ async function set(terminal: Terminal, asked: { readonly name: string | undefine
   terminal.show(answer, ({ source, publicKey }) =>
     [
       `${paint('green', app)} is fetched from ${source.url}, every ${source.everySeconds} s`,
-      ...(publicKey === null ? [] : ['Give this key to the code host as a deploy key that may read:', publicKey]),
+      ...(publicKey === null ? [] : ['Give this key to the code host as a deploy key that may read:', publicKey, `Then: lockgate source check ${app}`]),
     ].join('\n'),
   )
 }

@@ -11,7 +11,7 @@ import { followBuild, followDeployment } from '../live.ts'
 import type { Run, Terminal } from '../output.ts'
 import { packFolder } from '../pack.ts'
 import { placeNamed } from '../place.ts'
-import { table } from '../render.ts'
+import { sizeOf, table } from '../render.ts'
 
 interface VerbOptions {
   readonly environment?: string
@@ -134,7 +134,7 @@ async function deployFolder(terminal: Terminal, { app, folder, options }: Folder
     throw new CliError('A folder is deployed as it is: --image, --ref and --plan do not go with it.', EXIT.usage)
   const params = await placeNamed(app, options.environment)
   const packed = await packFolder(folder)
-  terminal.say(`sending ${packed.files} files, ${(packed.bytes / 1024 / 1024).toFixed(1)} MB`)
+  terminal.say(`sending ${packed.files} ${packed.files === 1 ? 'file' : 'files'}, ${sizeOf(packed.bytes)}`)
   const answer = await terminal.client.call(endpoints.deployFolder, { params, stream: packed.stream })
   return followed(terminal, answer, options.detach ?? false)
 }

@@ -18,12 +18,16 @@ const Memory = z
   .regex(/^\d{1,6}(MB|GB)$/, 'an amount of memory is a number and a unit: 256MB, 2GB')
   .transform((text) => (text.endsWith('GB') ? Number(text.slice(0, -2)) * 1024 : Number(text.slice(0, -2))))
 
+/** A word that begins or ends in a quote, or an operator that stands alone: somebody took the line for one of a shell. */
+const SHELL_WORD = /(^|\s)(["']\S*|\S*["']|&&|\|\|?|;|[<>]{1,2})(?=\s|$)/
+
 /** A list of arguments; a string is split at spaces and never sees a shell. */
 const Command = z.union([
   z
     .string()
     .min(1)
     .max(4000)
+    .refine((line) => !SHELL_WORD.test(line), 'no shell reads this: write a list, as in [node, -e, "a b"], or [sh, -c, "a && b"] for one that does')
     .transform((line) => line.split(/\s+/).filter((word) => word !== '')),
   z.array(z.string().max(4000)).min(1).max(200),
 ])

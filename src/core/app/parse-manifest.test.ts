@@ -16,6 +16,15 @@ test('an empty file is an empty manifest', () => {
   expect(parseManifest('# nothing\n')).toEqual({})
 })
 
+test('quotes and operators in a list, and inside of words, are as they stand', () => {
+  const commands = [
+    ['sh', '-c', 'a && "b"'],
+    ['printf', "it's", '-DA="1"x'],
+  ]
+
+  expect(parseManifest(`build: {steps: [${JSON.stringify(commands[0])}, 'printf it''s -DA="1"x']}\n`)).toEqual({ build: { kind: 'auto', steps: commands } })
+})
+
 test('durations, memory and commands come out in our units', () => {
   const manifest = parseManifest('health: {path: /up, start_deadline: 2m}\nlimits: {memory: 1GB, cpus: 0.5}\nrelease_command: npm run migrate\n')
 
@@ -34,6 +43,16 @@ test.each([
   ['a duration without a unit', 'health:\n  interval: 5\n', 'lockgate.yaml:2:3: health.interval: Invalid input: expected string, received number'],
   ['a strategy nobody knows', 'strategy: magic\n', 'lockgate.yaml:1:1: strategy: this has none of the forms that are allowed here'],
   ['a folder outside the repository', 'build: {publish: ../etc}\n', 'lockgate.yaml:1:9: build.publish: a path inside the repository'],
+  [
+    'a quote in a line that no shell reads',
+    'build:\n  test: node -e "a b"\n',
+    'lockgate.yaml:2:3: build.test: no shell reads this: write a list, as in [node, -e, "a b"], or [sh, -c, "a && b"] for one that does',
+  ],
+  [
+    'an operator of a shell among steps',
+    'build:\n  steps:\n    - npm ci\n    - cd web && npm run build\n',
+    'lockgate.yaml:4:7: build.steps.1: no shell reads this: write a list, as in [node, -e, "a b"], or [sh, -c, "a && b"] for one that does',
+  ],
   ['a bomb of aliases', 'port: &a 80\nhealth: *a\n', 'lockgate.yaml:1:1: aliases (&name, *name) are not allowed here'],
 ])('%s is named with its line and column', (_what, text, message) => {
   expect(problemsOf(text)).toBe(message)

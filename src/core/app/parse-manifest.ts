@@ -50,12 +50,14 @@ interface Issue {
   readonly message: string
 }
 
-/** An unknown key is one problem each, at the key; of a union the branch that came furthest speaks. */
+/** An unknown key is one problem each, at the key; of a union the branch speaks that came furthest, or whose form it has. */
 function spread(issue: z.core.$ZodIssue): Issue[] {
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: [...issue.path, key], message: `there is no key "${key}" here` }))
   if (issue.code === 'invalid_union') {
     const branch = issue.errors.toSorted((a, b) => depth(b) - depth(a))[0]
     if (branch && depth(branch) > 0) return branch.flatMap((inner) => spread({ ...inner, path: [...issue.path, ...inner.path] }))
+    const ofItsForm = issue.errors.flat().find((inner) => inner.code === 'custom')
+    if (ofItsForm) return [{ path: issue.path, message: ofItsForm.message }]
     return [{ path: issue.path, message: 'this has none of the forms that are allowed here' }]
   }
   return [{ path: issue.path, message: issue.message }]

@@ -109,6 +109,12 @@ test('what nobody understands names everything that was looked for', () => {
   expect(message).toContain('there is no Dockerfile; there is no Makefile; there is no package.json; there is no requirements.txt')
 })
 
+test('an app that lives in a folder is told how to say so', () => {
+  const { message } = failure(aCheckout({ 'README.md': '', 'a/b/c/go.mod': '', 'services/web/package.json': '{}' }))
+
+  expect(message).toContain('but services/web has package.json. Does the app live there? "lockgate app set NAME --root FOLDER" says so.')
+})
+
 test('a Dockerfile comes before a Makefile, and one that lockgate.yaml names has to be there', () => {
   const both = { Dockerfile: 'FROM x', Makefile: 'build:\n\ttouch code.tar.gz\nrun:\n\ttrue\n' }
 

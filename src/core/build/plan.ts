@@ -37,7 +37,37 @@ export function planBuild(checkout: Checkout): BuildPlan {
   if (kind !== 'auto') throw new BuildFailure('not_understood', `lockgate.yaml says build kind ${kind}, but ${near[0] ?? reasons[0]}`)
   // What the person meant: the other reasons would hide it.
   if (near[0] !== undefined) throw new BuildFailure('not_understood', near[0])
+  const deeper = telltaleInFolder(checkout.files)
+  if (deeper !== null)
+    throw new BuildFailure(
+      'not_understood',
+      `Nothing in the root says how it is built, but ${deeper.folder} has ${deeper.file}. Does the app live there? "lockgate app set NAME --root FOLDER" says so.`,
+    )
   throw new BuildFailure('not_understood', `Nothing here says how it is built: ${[...new Set(reasons)].join('; ')}.`)
+}
+
+const TELLTALES = new Set([
+  'Dockerfile',
+  'Makefile',
+  'package.json',
+  'requirements.txt',
+  'uv.lock',
+  'poetry.lock',
+  'go.mod',
+  'composer.json',
+  'index.php',
+  'index.html',
+])
+
+/** The file nearest to the root by which a folder could be built. */
+function telltaleInFolder(files: readonly string[]): { readonly folder: string; readonly file: string } | null {
+  const depth = (path: string): number => path.split('/').length
+  const found = files
+    .filter((path) => TELLTALES.has(path.split('/').at(-1) ?? '') && !path.includes('node_modules/'))
+    .toSorted((a, b) => depth(a) - depth(b))[0]
+  if (found === undefined) return null
+  const cut = found.lastIndexOf('/')
+  return cut === -1 ? null : { folder: found.slice(0, cut), file: found.slice(cut + 1) }
 }
 
 /** What was chosen and why, on one line: `node: found package.json; runs node server.js`. */

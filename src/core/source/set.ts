@@ -99,7 +99,7 @@ async function pinned(
   const list = shown.map((line) => `${fingerprintOf(line)} (${line.split(' ')[1]})`)
   throw new ConflictError(
     'source.host_key_unconfirmed',
-    `The host shows these ssh keys: ${list.join(', ')}. Compare them with what the host publishes, and name the right one with --host-key.`,
+    `${about.fingerprint === null ? '' : `The host does not have the key ${about.fingerprint}. `}The host shows these ssh keys: ${list.join(', ')}. Compare them with what the host publishes, and name the right one with --host-key.`,
     { details: { fingerprints: shown.map(fingerprintOf) } },
   )
 }

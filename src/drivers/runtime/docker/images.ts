@@ -211,5 +211,7 @@ function pullError(error: unknown, reference: Reference): unknown {
     return new NotFoundError('image.not_found', `There is no image ${name}, or it may not be pulled: check the name and the tag (${error.message})`, {
       cause: error,
     })
-  return new RejectedError('image.pull_failed', `${name} could not be pulled: ${error.message}`, { cause: error })
+  const stranger = /unauthorized|no basic auth/i.test(error.message)
+  const advice = stranger ? ` ("lockgate registry set ${registryOf(reference)} --username NAME" says who we are there)` : ''
+  return new RejectedError('image.pull_failed', `${name} could not be pulled: ${error.message}${advice}`, { cause: error })
 }
