@@ -170,7 +170,7 @@ export class Repositories implements Source {
     return makeDeployKey(comment)
   }
 
-  async keepOnly(app: AppName, commits: ReadonlySet<string>): Promise<void> {
+  async keepOnly(app: AppName, commits: () => Promise<ReadonlySet<string>>): Promise<void> {
     await forgetRefs(await this.ensure(app), commits)
   }
 

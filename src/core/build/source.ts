@@ -49,8 +49,11 @@ export interface Source {
   hostKeys(url: string): Promise<string>
   /** A fresh key pair for a code host: what is sealed, and what is shown. */
   makeKey(comment: string): Promise<{ readonly privateKey: string; readonly publicKey: string }>
-  /** Forgets uploads, pushes and fetched refs of other commits, if they are older than a day, and what only they held. */
-  keepOnly(app: AppName, commits: ReadonlySet<string>): Promise<void>
+  /**
+   * Forgets uploads, pushes and fetched refs of other commits, if these are older than a day, and what only they held. Which
+   * commits stay is asked when the refs are known: what comes in between is not among them.
+   */
+  keepOnly(app: AppName, commits: () => Promise<ReadonlySet<string>>): Promise<void>
   /** Points a ref at a commit; null removes it. */
   setRef(app: AppName, ref: string, commitId: string | null): Promise<void>
   /** Forgets everything of an app. */

@@ -3,7 +3,8 @@ import { messageOf } from '../../lib/errors.ts'
 import type { PassResult } from '../../lib/work-queue.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
-import { isBuildFinished } from '../build/build.ts'
+import type { Artifact } from '../artifact/artifact.ts'
+import { type Build, isBuildFinished } from '../build/build.ts'
 import type { Source } from '../build/source.ts'
 import type { Context } from '../context.ts'
 import type { LogBook } from '../log/book.ts'
@@ -30,15 +31,25 @@ export async function keepHouse(context: Pick<Context, 'store' | 'log'>, needs: 
 }
 
 async function tidyApp(context: Pick<Context, 'store'>, needs: HousekeepingNeeds, app: App): Promise<void> {
-  const { read } = context.store
-  const where = { appId: app.id }
-  const builds = await read.builds.list(EVERYTHING, { where, orderBy: 'createdAt', descending: true })
-  const artifacts = await read.artifacts.list(EVERYTHING, { where: { ...where, removedAt: null } })
-  const keptIds = new Set(artifacts.map((artifact) => artifact.buildId))
-  const old = builds.filter((build, at) => at >= KEPT_BUILDS && isBuildFinished(build) && !keptIds.has(build.id))
+  const { old } = await buildsOf(context, app)
   for (const build of old) await needs.book.remove(`build/${build.id}`)
-  const kept = builds.filter((build) => !old.includes(build))
-  // A commit that is on its way in has no build yet, and is too young to be looked at.
-  const commits = new Set([...kept.map((build) => build.commitId), ...artifacts.flatMap((artifact) => (artifact.commitId === null ? [] : [artifact.commitId]))])
-  await needs.source.keepOnly(app.name, commits)
+  await needs.source.keepOnly(app.name, async () => {
+    const { kept, artifacts } = await buildsOf(context, app)
+    return new Set([...kept.map((build) => build.commitId), ...artifacts.flatMap(({ commitId }) => (commitId === null ? [] : [commitId]))])
+  })
+}
+
+interface Builds {
+  readonly kept: readonly Build[]
+  readonly old: readonly Build[]
+  readonly artifacts: readonly Artifact[]
+}
+
+async function buildsOf({ store }: Pick<Context, 'store'>, app: App): Promise<Builds> {
+  const where = { appId: app.id }
+  const builds = await store.read.builds.list(EVERYTHING, { where, orderBy: 'createdAt', descending: true })
+  const artifacts = await store.read.artifacts.list(EVERYTHING, { where: { ...where, removedAt: null } })
+  const keptIds = new Set(artifacts.map((artifact) => artifact.buildId))
+  const isOld = (build: Build, at: number): boolean => at >= KEPT_BUILDS && isBuildFinished(build) && !keptIds.has(build.id)
+  return { kept: builds.filter((build, at) => !isOld(build, at)), old: builds.filter(isOld), artifacts }
 }
