@@ -2,8 +2,8 @@ import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
 import { InvalidError, RejectedError, UnavailableError } from './errors.ts'
 
-/** Addresses that are not the internet's: private, shared, loopback, link-local, multicast, documentation's (RFC 6890, RFC 8190). */
-const INSIDE: readonly string[] = [
+/** IPv4 addresses that are not the internet's: private, shared, loopback, link-local (clouds keep credentials there), multicast, documentation's (RFC 6890). */
+export const INNER_NETWORKS: readonly string[] = [
   '0.0.0.0/8',
   '10.0.0.0/8',
   '100.64.0.0/10',
@@ -14,6 +14,11 @@ const INSIDE: readonly string[] = [
   '192.168.0.0/16',
   '198.18.0.0/15',
   '224.0.0.0/3',
+]
+
+/** With those of IPv6 (RFC 8190). */
+const INSIDE: readonly string[] = [
+  ...INNER_NETWORKS,
   // IPv4 addresses inside IPv6 ones, beside the mapped ones: of no use to an honest host.
   '::/96',
   '64:ff9b::/96',

@@ -35,7 +35,7 @@ const ASSIGNMENT = /^[A-Za-z_]\w*=/
  * A line as a command: plain words are run as they are. A line with variables, quotes or operators is given to the shell
  * of the app's own image, which becomes the program when there is only one, so that it gets the signals.
  */
-export function commandOfLine(line: string): readonly string[] {
+function commandOfLine(line: string): readonly string[] {
   if (PLAIN_WORDS.test(line) && !ASSIGNMENT.test(line)) return line.split(/\s+/)
   if (CONTROL.test(line) || line.startsWith('exec ')) return ['sh', '-c', line]
   return ['sh', '-c', ASSIGNMENT.test(line) ? `exec env ${line}` : `exec ${line}`]

@@ -1,5 +1,6 @@
 import { messageOf } from '../../lib/errors.ts'
-import { type Actor, EVERYTHING } from '../actor/actor.ts'
+import type { Actor } from '../actor/actor.ts'
+import { isRecorded } from '../artifact/recorded.ts'
 import type { Context } from '../context.ts'
 import type { DiskItem } from './disk.ts'
 import { type SurveyNeeds, surveyDisk } from './survey.ts'
@@ -18,7 +19,8 @@ export async function cleanDisk(context: Pick<Context, 'store' | 'runtime' | 'cl
     if (item.mayGo === null || item.id === null) continue
     try {
       if (item.kind === 'cache') await needs.removeVolume(item.id)
-      else if (await isRecorded(context, item.id)) continue
+      // Asked again: removing all before took its time, and somebody may have deployed it meanwhile.
+      else if (await isRecorded(context.store.read, item.id)) continue
       else if (!(await context.runtime.removeImage(item.id))) continue
       gone.push(item)
     } catch (error) {
@@ -32,9 +34,4 @@ export async function cleanDisk(context: Pick<Context, 'store' | 'runtime' | 'cl
     )
   }
   return gone
-}
-
-/** Looked at last: removing all before took its time, and somebody may have deployed it meanwhile. */
-async function isRecorded({ store }: Pick<Context, 'store'>, digest: string): Promise<boolean> {
-  return (await store.read.artifacts.list(EVERYTHING, { where: { digest, removedAt: null }, limit: 1 })).length > 0
 }

@@ -138,3 +138,28 @@ test('while the edge does not answer nothing is stopped, and it goes on by itsel
 
   expect((await core.ended(second)).status).toBe('succeeded')
 })
+
+test('an image that another app may go back to stays when retention forgets it here', async () => {
+  const core = await aCore('127.230.0.0/16')
+  const environment = await core.anApp('shop')
+  const other = await core.anApp('other')
+  const removed: string[] = []
+  const { runtime } = core.context
+  const { removeImage } = runtime
+  Object.assign(runtime, {
+    removeImage: (digest: string) => {
+      removed.push(digest)
+      return removeImage(digest)
+    },
+  })
+  for (const app of [environment, other]) for (const image of ['fake:good+shared', 'fake:good+next']) await core.ended(await core.deploy(app, image))
+  const artifacts = () => core.context.store.read.artifacts.list(EVERYTHING, { where: { appId: environment.appId } })
+  for (const number of [1, 2, 3, 4, 5]) await core.ended(await core.deploy(environment, `fake:good+${number}`))
+
+  await until('the first two are forgotten here', async () => (await artifacts()).filter(({ removedAt }) => removedAt !== null).length === 2)
+  await core.ended(await core.deploy(environment, 'fake:good+6'))
+  await until('the third is removed', () => removed.length > 0)
+
+  const shared = (await artifacts()).filter(({ origin }) => origin === 'fake:good+shared' || origin === 'fake:good+next')
+  for (const { digest } of shared) expect(removed).not.toContain(digest)
+})

@@ -1,6 +1,7 @@
 import type { PassResult } from '../../lib/work-queue.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
+import { isRecorded } from '../artifact/recorded.ts'
 import { KEPT_ARTIFACTS, type Need, unneeded } from '../artifact/retention.ts'
 import type { Context } from '../context.ts'
 import { ACTIVE_STATUSES } from '../deployment/deployment.ts'
@@ -41,7 +42,7 @@ async function removeStrangers(context: Pick<Context, 'runtime' | 'log'>, snapsh
   }
 }
 
-/** Images that no rollback of any environment of the app may need. */
+/** Artifacts that no rollback of any environment of the app may need, and their images where no other app has them. */
 async function removeUnneeded(context: Pick<Context, 'store' | 'runtime' | 'clock' | 'log'>, snapshot: Snapshot): Promise<void> {
   const { read } = context.store
   const artifacts = await read.artifacts.list(EVERYTHING, { where: { appId: snapshot.app.id, removedAt: null } })
@@ -60,8 +61,8 @@ async function removeUnneeded(context: Pick<Context, 'store' | 'runtime' | 'cloc
   for (const artifact of unneeded(artifacts, needs)) {
     // Recorded first: an image that is gone must never look like one that can be gone back to.
     await context.store.transaction((tx) => tx.artifacts.set(artifact.id, { removedAt: context.clock.now() }))
-    const gone = await context.runtime.removeImage(artifact.digest)
-    context.log.info('image removed by retention', { artifact: artifact.origin, gone })
+    const gone = !(await isRecorded(read, artifact.digest)) && (await context.runtime.removeImage(artifact.digest))
+    context.log.info('artifact forgotten by retention', { artifact: artifact.origin, gone })
   }
 }
 

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import type { Manifest } from '../../core/app/manifest.ts'
 import type { BuildStep } from '../../core/build/build-step.ts'
@@ -103,9 +102,4 @@ export function builderContract(open: () => Promise<BuilderUnderTest>): void {
 
     await builder.clean('b-nothing')
   })
-}
-
-/** A tar of bytes, for what a checkout's own tar would never be. */
-export function streamOf(bytes: Uint8Array): Readable {
-  return Readable.from([bytes], { objectMode: false })
 }

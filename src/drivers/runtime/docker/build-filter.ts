@@ -2,21 +2,8 @@ import { createHash } from 'node:crypto'
 import { messageOf } from '../../../lib/errors.ts'
 import { readIfThere } from '../../../lib/files.ts'
 import { overlaps, parseRange } from '../../../lib/ipv4.ts'
+import { INNER_NETWORKS } from '../../../lib/outside.ts'
 import { run } from '../../../lib/run.ts'
-
-/** What a build has no business with: this host's networks, private ranges, link-local (clouds keep credentials there), multicast. */
-const DENIED = [
-  '0.0.0.0/8',
-  '10.0.0.0/8',
-  '100.64.0.0/10',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '172.16.0.0/12',
-  '192.0.0.0/24',
-  '192.168.0.0/16',
-  '198.18.0.0/15',
-  '224.0.0.0/3',
-]
 
 /** Name of the bridge of builds: fixed, so that a rule can name it; at most the 15 characters an interface may have. */
 export function buildInterface(installation: string): string {
@@ -48,7 +35,7 @@ table ${table} {
     ct state { established, related } accept
     meta nfproto ipv6 counter reject with icmpx admin-prohibited
 ${names('udp')}${names('tcp')}    tcp dport 25 counter reject with icmpx admin-prohibited
-${allowed}    ip daddr { ${DENIED.join(', ')} } counter reject with icmpx admin-prohibited
+${allowed}    ip daddr { ${INNER_NETWORKS.join(', ')} } counter reject with icmpx admin-prohibited
   }
   chain input {
     type filter hook input priority filter - 5; policy accept;
@@ -64,7 +51,7 @@ export function privateResolvers(text: string): string[] {
   const addresses = [...text.matchAll(/^\s*nameserver\s+([0-9.]+)\s*$/gm)].map(([, address = '']) => address)
   return addresses.filter((address) => {
     const one = parseRange(`${address}/32`)
-    return !address.startsWith('127.') && DENIED.some((range) => overlaps(parseRange(range), one))
+    return !address.startsWith('127.') && INNER_NETWORKS.some((range) => overlaps(parseRange(range), one))
   })
 }
 
