@@ -25,6 +25,18 @@ async function leave(tar: NodeJS.ReadableStream): Promise<void> {
   if (tar instanceof Readable) tar.destroy()
 }
 
+/** The most programs of git that ran at a time while something was done. */
+async function mostGits(work: Promise<unknown>): Promise<number> {
+  let most = 0
+  let isDone = false
+  const ended = work.finally(() => {
+    isDone = true
+  })
+  while (!isDone) most = Math.max(most, (await gitsRunning()).length)
+  await ended
+  return most
+}
+
 const LARGE = 'lockgate '.repeat(1_000_000)
 
 test('whoever leaves the files of a commit half-way leaves no git behind', async () => {
@@ -50,4 +62,24 @@ test('nor of a commit with submodules', async () => {
   expect(tree.files).toEqual(['.gitmodules', 'index.html', 'lib/large.txt'])
   await leave(tree.tar())
   await until('git has ended', async () => (await gitsRunning()).length === 0)
+})
+
+test('a commit with attributes in every folder is looked at with few programs at a time', async () => {
+  const { git, app } = await someCode()
+  const archive = tarStream(async (tar) => {
+    for (let at = 0; at < 60; at++) tar.entry({ name: `${at}/.gitattributes` }, `*.${at} binary`)
+  }).pipe(createGzip())
+  const { commitId } = await git.upload(app.name, archive, { author: 'ada', at: 0 })
+  expect(await mostGits(git.open({ app: app.name, commitId, root: '' }))).toBeLessThan(10)
+})
+
+test('a pointer of Git LFS is refused, in whatever folder the attributes are', async () => {
+  const { git, app } = await someCode()
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 12345\n`
+  const archive = tarStream(async (tar) => {
+    tar.entry({ name: 'assets/.gitattributes' }, '*.bin filter=lfs')
+    tar.entry({ name: 'assets/a.bin' }, pointer)
+  }).pipe(createGzip())
+  const { commitId } = await git.upload(app.name, archive, { author: 'ada', at: 0 })
+  await expect(git.open({ app: app.name, commitId, root: '' })).rejects.toMatchObject({ code: 'source.lfs_not_there' })
 })

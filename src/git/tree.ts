@@ -15,6 +15,7 @@ const LFS_POINTER = 'version https://git-lfs.github.com/spec/'
 /** Pointers are 120 to 200 bytes long (git-lfs specification). */
 const POINTER_BYTES = { least: 100, most: 1024 } as const
 const MOST_POINTERS_LOOKED_AT = 2_000
+const MOST_ATTRIBUTES_LOOKED_AT = 200
 
 /** Brings one commit of another repository into this one. */
 export type FetchCommit = (url: RemoteUrl, commitId: string) => Promise<void>
@@ -169,18 +170,24 @@ async function urlsOfModules(repository: string, commitId: string): Promise<Map<
 
 /** A pointer in place of a file builds something broken without a word; so it is refused with one. */
 async function refusePointers(repository: string, objects: ReadonlyMap<string, Entry>): Promise<void> {
-  const attributes = [...objects.values()].filter((entry) => /(^|\/)\.gitattributes$/.test(entry.path))
-  const texts = await Promise.all(attributes.map((entry) => readBlob(repository, entry.object, entry.path)))
-  if (!texts.some((text) => text?.includes('filter=lfs'))) return
+  if (!(await namesLfs(repository, objects))) return
   const small = [...objects].filter(([, entry]) => entry.mode !== '120000' && entry.size >= POINTER_BYTES.least && entry.size <= POINTER_BYTES.most)
   const pointers: string[] = []
   for (const [path, entry] of small.slice(0, MOST_POINTERS_LOOKED_AT))
-    if ((await readBlob(repository, entry.object, path))?.startsWith(LFS_POINTER)) pointers.push(path)
+    if ((await readEntry(repository, path, entry))?.startsWith(LFS_POINTER)) pointers.push(path)
   if (pointers.length === 0) return
   throw new RejectedError(
     'source.lfs_not_there',
     `${pointers.length === 1 ? 'This file is' : `These ${pointers.length} files are`} kept with Git LFS, and git itself only holds pointers to them: ${pointers.slice(0, 3).join(', ')}${pointers.length > 3 ? ', …' : ''}. Put them into git ("git lfs migrate export --include='*' --everything"), or deploy the folder itself, where the files are: "lockgate deploy ."`,
   )
+}
+
+/** One after another: a repository may have them in every folder. Equal ones, as most are, are read once. */
+async function namesLfs(repository: string, objects: ReadonlyMap<string, Entry>): Promise<boolean> {
+  const attributes = new Map([...objects].filter(([path]) => /(^|\/)\.gitattributes$/.test(path)).map(([path, entry]) => [entry.object, { path, entry }]))
+  for (const { path, entry } of [...attributes.values()].slice(0, MOST_ATTRIBUTES_LOOKED_AT))
+    if ((await readEntry(repository, path, entry))?.includes('filter=lfs')) return true
+  return false
 }
 
 function archive(repository: string, treeish: string): Readable {
