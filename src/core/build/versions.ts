@@ -25,11 +25,15 @@ export interface Version {
   readonly why: string
 }
 
-/** The first of these files that asks for something. */
+/** What is longer is no version, and could keep the expressions that read it busy for hours. */
+const LONGEST_WISH = 200
+
+/** The first of these files that asks for something. Throws BuildFailure `not_understood`. */
 export function askOf(checkout: Checkout, asks: readonly (readonly [file: string, read: (text: string) => string | null | undefined])[]): Ask | null {
   for (const [file, read] of asks) {
     const text = checkout.texts[file]
     const wants = checkout.files.includes(file) && text ? (read(text) ?? '').trim() : ''
+    if (wants.length > LONGEST_WISH) throw new BuildFailure('not_understood', `${file} asks for a version in ${wants.length} characters: a few are enough`)
     if (wants !== '') return { file, wants }
   }
   return null

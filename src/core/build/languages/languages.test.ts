@@ -268,3 +268,14 @@ test('make finds the tools of the language whose files are there', () => {
   expect(planOf({ Makefile, 'requirements.txt': '', '.python-version': '3.11' })).toMatchObject({ runner: { base: 'python', version: '3.11' } })
   expect(planOf({ Makefile })).toMatchObject({ builder: { base: 'node-build', version: null }, runner: { base: 'node', version: null } })
 })
+
+test.each<[string, Record<string, string>]>([
+  ['a version', { 'package.json': '{}', 'server.js': '', '.nvmrc': `24${' '.repeat(900_000)}x` }],
+  ['a range', { 'requirements.txt': '', 'pyproject.toml': `[project]\nrequires-python = ">=3.11${' '.repeat(900_000)}x"` }],
+  ['a Makefile', { Makefile: `all${' '.repeat(900_000)}x\nbuild:\n\ttar code.tar.gz\nrun:\n\ttrue\n` }],
+  ['a lock file', { 'package.json': '{"packageManager":"pnpm@9.0.0"}', 'server.js': '', 'pnpm-lock.yaml': `lockfileVersion: 9\n${'\n'.repeat(900_000)}x` }],
+])('%s of almost a megabyte of blanks is answered at once', (_what, texts) => {
+  const began = performance.now()
+  refusal(texts)
+  expect(performance.now() - began).toBeLessThan(1_000)
+})

@@ -65,8 +65,9 @@ function toolsIn(bases: { readonly builder: BaseChoice['base']; readonly runner:
 function targetsOf(text: string): ReadonlySet<string> {
   const targets = new Set<string>()
   for (const line of text.split('\n')) {
-    const [, names] = /^([A-Za-z0-9_./%-][A-Za-z0-9_./% -]*?)\s*:(?!:?:?=)/.exec(line) ?? []
-    for (const name of names?.split(/\s+/) ?? []) targets.add(name)
+    // The blanks before the colon are part of the names here: told apart by the expression, a long line of them would take minutes.
+    const [, names] = /^([A-Za-z0-9_./%-][A-Za-z0-9_./%\s-]*):(?!:?:?=)/.exec(line) ?? []
+    for (const name of names?.trim().split(/\s+/) ?? []) targets.add(name)
   }
   return targets
 }

@@ -42,5 +42,5 @@ function parsed(text: string): z.infer<typeof Lock> | null {
 
 /** Names stand at the beginning of a line in both formats: `  bcrypt@5.1.1:`, `"bcrypt@npm:^5.1.0":`, `/bcrypt@5.1.1:`. */
 function ofOthers(text: string): string | null {
-  return COMPILED.find((name) => new RegExp(`^\\s*['"/]*${name}[@/]`, 'm').test(text)) ?? null
+  return COMPILED.find((name) => new RegExp(`^[ \\t]*['"/]*${name}[@/]`, 'm').test(text)) ?? null
 }
