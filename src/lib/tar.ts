@@ -8,7 +8,11 @@ export type Bytes = AsyncIterable<unknown>
 /** Writes an entry whose bytes come from a stream; resolves when the archive took all of them. After a failure the archive is of no use. */
 export function addEntry(tar: Pack, header: Partial<Header> & { readonly name: string; readonly size: number }, bytes: Bytes): Promise<void> {
   return new Promise((resolve, reject) => {
-    const sink = tar.entry(header as Header, (error) => (error ? reject(error) : resolve()))
+    const sink = tar.entry(header as Header, (error) => {
+      if (!error) return resolve()
+      letGo(bytes)
+      reject(error)
+    })
     sink.on('error', reject)
     pour(bytes, sink).catch(reject)
   })
@@ -28,6 +32,11 @@ export function tarStream(fill: (tar: Pack) => Promise<void>): Readable {
   // Whoever reads sees it; one that comes when nobody reads any more must not end the process.
   tar.on('error', () => undefined)
   return Readable.from(tar, { objectMode: false })
+}
+
+/** What waits for bytes that may never come does not see that nobody takes them any more. */
+function letGo(bytes: Bytes): void {
+  if ('destroy' in bytes && typeof bytes.destroy === 'function') bytes.destroy()
 }
 
 async function pour(bytes: Bytes, sink: NodeJS.WritableStream): Promise<void> {
