@@ -391,7 +391,7 @@ describe('the command line', () => {
     expect(good.stdout).toMatch(/^build b-\w+\n {2}Building as static: .*\n[\s\S]*✓ check[\s\S]*deploy d-\w+ succeeded in [\d.]+ s: r1 \(main@\w{7}\)\n$/)
     for (const said of [failed, followed]) {
       expect(said.status).toBe(1)
-      expect(said.stdout).toMatch(/deploy d-\w+ failed in [\d.]+ s: lockgate-\w+-shop--production-\d+-0 ended with exit code 3 before it was ready/)
+      expect(said.stdout).toMatch(/deploy d-\w+ failed in [\d.]+ s: web\.0 \(set \d+\) ended with exit code 3 before it was ready/)
       expect(said.stdout).toMatch(/exit code: 3\n {2}its last log line:\n {2}\| cannot start/)
     }
   })
