@@ -3,7 +3,7 @@ import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { extract } from 'tar-stream'
 import type { Tree } from '../core/build/source.ts'
 import { type RemoteUrl, readRemoteUrl, resolveRemoteUrl } from '../core/source/url.ts'
-import { InvalidError, messageOf, NotFoundError, RejectedError } from '../lib/errors.ts'
+import { InvalidError, messageOf, NotFoundError, RejectedError, UnavailableError } from '../lib/errors.ts'
 import { launch, run } from '../lib/run.ts'
 import { addEntry, tarStream } from '../lib/tar.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
@@ -121,7 +121,11 @@ async function gather(into: Gathering, place: Place): Promise<void> {
     const path = place.root === '' ? module.path : `${place.root}/${module.path}`
     if (place.depth >= DEEPEST) throw refused(path, `submodules are nested deeper than ${DEEPEST}`)
     const url = urlOf(urls.get(path), { path, base: place.base, allowHttp: into.needs.allowHttp })
-    await into.needs.fetchCommit(url, module.object)
+    await into.needs.fetchCommit(url, module.object).catch((error: unknown) => {
+      if (error instanceof UnavailableError)
+        throw new UnavailableError(error.code, `The submodule ${path} cannot be fetched: ${error.message}`, { cause: error })
+      throw refused(path, messageOf(error))
+    })
     await gather(into, { commitId: module.object, root: '', prefix: `${place.prefix}${module.path}/`, depth: place.depth + 1, base: url })
   }
 }

@@ -269,9 +269,9 @@ describe('names', () => {
     ['a'.repeat(300), CHARACTERS],
     ['a'.repeat(301), /Too big|at most 39|<=300/],
     ['a--b', /"--" separates an app from its environment/],
-    ['localhost', /this name is reserved/],
-    ['api', /this name is reserved/],
-    ['production', /this name is reserved/],
+    ['localhost', /Lockgate keeps this name for itself/],
+    ['api', /Lockgate keeps this name for itself/],
+    ['production', /Lockgate keeps this name for itself/],
   ])('an app cannot be called %j', async (name, sentence) => {
     const { status, problem } = await asking(endpoints.createApp, lockgate.token, { body: { name } })
 

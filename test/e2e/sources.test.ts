@@ -345,6 +345,7 @@ describe('submodules and LFS', () => {
 
     const said = await ada.git(folder, 'push', 'lockgate', 'main')
 
+    expect(said.all).toContain('The submodule m cannot be fetched')
     expect(said.all).toContain(reason)
     expect(said.status).toBe(1)
   })

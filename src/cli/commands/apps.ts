@@ -102,7 +102,11 @@ export function apps(program: Command, run: Run): void {
           params: { app: await appNamed(name) },
           body: { name: added, branch: options.branch ?? added, ...(options.tags === undefined ? {} : { tags: options.tags }) },
         })
-        terminal.show(answer, () => `${answer.app} ${answer.name} is there: "git push lockgate ${answer.branch}" deploys to it, ${answer.urls[0] ?? ''}`)
+        terminal.show(
+          answer,
+          () =>
+            `${answer.app} ${answer.name} is there, at ${answer.urls[0] ?? ''}\nWhat is pushed to ${answer.branch}${options.tags ? `, or as a tag ${options.tags},` : ''} is deployed to it.`,
+        )
       }),
     )
   const domain = program.command('domain').description('add and remove hostnames')

@@ -119,7 +119,7 @@ async function set(terminal: Terminal, asked: { readonly name: string | undefine
     everySeconds: Number(options.every),
     newKey: options.newKey ?? false,
     ...(options.token ? { token: await fromInput('The token') } : {}),
-    ...(options.key === undefined ? {} : { key: await readFile(options.key, 'utf8') }),
+    ...(options.key === undefined ? {} : { key: await keyOf(options.key) }),
     ...(options.username === undefined ? {} : { username: options.username }),
     ...(options.hostKey === undefined ? {} : { hostKey: options.hostKey }),
   }
@@ -130,6 +130,12 @@ async function set(terminal: Terminal, asked: { readonly name: string | undefine
       ...(publicKey === null ? [] : ['Give this key to the code host as a deploy key that may read:', publicKey, `Then: lockgate source check ${app}`]),
     ].join('\n'),
   )
+}
+
+async function keyOf(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => {
+    throw new CliError(`The key ${path} cannot be read.`, EXIT.usage)
+  })
 }
 
 async function check(terminal: Terminal, name: string | undefined): Promise<void> {

@@ -29,7 +29,7 @@ export const AppName = z
   .string()
   .max(300)
   .regex(NAME, RULE)
-  .refine((name) => !RESERVED_NAMES.includes(name), 'this name is reserved')
+  .refine((name) => !RESERVED_NAMES.includes(name), 'Lockgate keeps this name for itself: choose another')
   .refine((name) => !name.includes('--'), '"--" separates an app from its environment in the names we make')
   .brand<'AppName'>()
   .describe('Name of an app')

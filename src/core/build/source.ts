@@ -27,7 +27,7 @@ export interface Source {
   resolve(app: AppName, ref: string): Promise<{ readonly ref: string; readonly commitId: string }>
   /**
    * The files of a commit, with its submodules fetched. Throws NotFoundError `source.no_root`, RejectedError
-   * `source.lfs_not_there`, `source.submodule_refused`, UnavailableError `source.submodule_unreachable`.
+   * `source.lfs_not_there`, `source.submodule_refused`, UnavailableError of what a fetch throws.
    */
   open(place: Place): Promise<Tree>
   /** The git tree of a place, without looking at what is in it. Throws NotFoundError `source.no_root`. */
