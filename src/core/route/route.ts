@@ -49,11 +49,11 @@ export interface RouteArm {
   readonly targets: readonly RouteTarget[]
 }
 
-/** Hostname and path to an environment's stable arm. */
+/** Hostname and path to an environment. */
 export interface Route {
   readonly host: string
   readonly path: string
-  readonly stable: string
+  readonly environmentId: string
 }
 
 /** What visitors are told while no instance is ready. */
@@ -69,7 +69,7 @@ export interface RoutingTable {
   readonly generation: number
   readonly routes: readonly Route[]
   readonly arms: readonly RouteArm[]
-  /** By arm id: page and request timeout of its environment. */
+  /** By environment id. */
   readonly environments: Readonly<Record<string, EnvironmentTraffic>>
 }
 
@@ -78,4 +78,31 @@ export interface EnvironmentTraffic {
   readonly title: string
   readonly page: StatePage
   readonly requestTimeoutMs: number
+  /** Id of the arm that gets its requests. */
+  readonly stable: string
+  /** A share of the requests goes to the other arm; null: none. */
+  readonly candidate: Candidate | null
+  /** Requests wait inside the edge instead of being sent on; null: they do not. */
+  readonly hold: Hold | null
+}
+
+/** What makes the requests of one visitor go to the same arm. */
+export type Sticky = { readonly by: 'request' } | { readonly by: 'cookie' } | { readonly by: 'header'; readonly name: string }
+
+/** The share of a canary. Of sticky visitors a greater percentage only adds some: nobody is sent back by it. */
+export interface Candidate {
+  /** Id of the arm. While none of its servers is ready everything goes to stable. */
+  readonly arm: string
+  /** Of 100; above 0. */
+  readonly percent: number
+  readonly sticky: Sticky
+  /** Differs for every deployment: its visitors are drawn anew. `^[a-z0-9_]{1,40}$` */
+  readonly salt: string
+}
+
+/** Requests wait at most `boundMs` from when the edge first held one of this token; from then on they get the page at once. */
+export interface Hold {
+  readonly boundMs: number
+  /** Differs for every hold. `^[a-z0-9_]{1,40}$` */
+  readonly token: string
 }

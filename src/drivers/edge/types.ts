@@ -1,3 +1,4 @@
+import type { Reading } from '../../core/instance/reading.ts'
 import type { RoutingTable } from '../../core/route/route.ts'
 
 /**
@@ -18,6 +19,13 @@ export interface Edge {
    * name is 0. Throws when any worker cannot be asked: then nothing may be stopped.
    */
   inFlight(instances: readonly string[]): Promise<ReadonlyMap<string, number>>
+  /**
+   * What the edge has counted of each named instance since it began to count. An instance the edge does not name is not in the
+   * answer. Throws as `inFlight`.
+   */
+  readings(instances: readonly string[]): Promise<ReadonlyMap<string, Reading>>
+  /** How many requests of this environment wait at the moment because of its `hold`, over all workers. */
+  held(environmentId: string): Promise<number>
   /** Instances that the table wants ready but the edge's own check took out: `serve` with a newer generation puts them in again. */
   takenOut(): Promise<readonly string[]>
   /** Ends what is still in flight to an instance that is out of traffic. Gives how many were cut. */
