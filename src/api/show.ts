@@ -9,6 +9,7 @@ import type { BuildStepRecord } from '../core/build/build-step.ts'
 import type { Deployment as DeploymentRecord } from '../core/deployment/deployment.ts'
 import type { StepRecord } from '../core/deployment/step.ts'
 import type { Environment as EnvironmentRecord } from '../core/environment/environment.ts'
+import type { ResolvedStrategy } from '../core/environment/strategy.ts'
 import type { OneOff as OneOffRecord } from '../core/one-off/one-off.ts'
 import { type Release as ReleaseRecord, releaseName } from '../core/release/release.ts'
 import type { ReadStore } from '../store/types.ts'
@@ -56,7 +57,7 @@ export async function showDeployment(read: ReadStore, deployment: DeploymentReco
     cause: deployment.cause,
     message: deployment.message,
     blocked: deployment.blocked,
-    strategy: deployment.strategy,
+    strategy: showStrategy(deployment.strategy),
     wish: deployment.wish,
     release: release && releaseName(release.release),
     origin: release?.artifact.origin ?? null,
@@ -68,6 +69,11 @@ export async function showDeployment(read: ReadStore, deployment: DeploymentReco
     startedAt: deployment.startedAt,
     finishedAt: deployment.finishedAt,
   }
+}
+
+/** A strategy in the API's own lists. */
+export function showStrategy(strategy: ResolvedStrategy): Shown<typeof resource.Strategy> {
+  return strategy.kind === 'canary' ? { ...strategy, steps: [...strategy.steps] } : strategy
 }
 
 async function releaseOf(read: ReadStore, id: string | null): Promise<{ release: ReleaseRecord; artifact: Artifact } | null> {

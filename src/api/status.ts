@@ -3,11 +3,13 @@ import type { z } from 'zod'
 import { EVERYTHING } from '../core/actor/actor.ts'
 import type { App as AppRecord } from '../core/app/app.ts'
 import { ACTIVE_STATUSES, type Deployment } from '../core/deployment/deployment.ts'
-import { type Environment as EnvironmentRecord, resolveStrategy } from '../core/environment/environment.ts'
+import type { Environment as EnvironmentRecord } from '../core/environment/environment.ts'
+import { resolveStrategy } from '../core/environment/strategy.ts'
 import type { Instance, ObservedInstance } from '../core/instance/instance.ts'
-import { releaseName } from '../core/release/release.ts'
+import { type Release, releaseName } from '../core/release/release.ts'
 import type { Handling } from './call.ts'
 import type * as resource from './contract/resources.ts'
+import { showStrategy } from './show.ts'
 
 /** So many crashes in a row are a loop. */
 const CRASH_LOOP = 3
@@ -63,7 +65,9 @@ export async function showEnvironment(handling: Handling, app: AppRecord, enviro
     origin: artifact?.origin ?? null,
     count: environment.wish.count,
     ready,
-    strategy: resolveStrategy(environment.strategy, environment.wish.count),
+    strategy: showStrategy(resolveStrategy(environment.strategy, { count: environment.wish.count, bringsNew: true })),
+    share: environment.share?.percent ?? 0,
+    watch: watchOf(environment, releases),
     branch: environment.branch,
     tags: environment.tags,
     verify: environment.verify,
@@ -74,6 +78,13 @@ export async function showEnvironment(handling: Handling, app: AppRecord, enviro
     pinned: pinned.map(releaseName),
     instances,
   }
+}
+
+function watchOf({ watch, watchPolicy }: EnvironmentRecord, releases: ReadonlyMap<string, Release>): Status['watch'] {
+  if (watch === null) return null
+  const before = watch.before && { release: releaseName(releases.get(watch.before.releaseId) ?? { number: 0 }), sample: watch.before.sample }
+  const { deploymentId, sample, worse } = watch
+  return { deploymentId, secondsLeft: Math.max(0, Math.round((watchPolicy.forMs - watch.usedMs) / 1000)), sample, before, worse }
 }
 
 interface StateFacts {
@@ -87,6 +98,7 @@ interface StateFacts {
 function stateOf(facts: StateFacts): Status['state'] {
   const { environment, active, ready, isLooping } = facts
   if (environment.removedAt !== null) return 'removing'
+  if (active?.status === 'paused') return 'paused'
   if (active) return active.wish.running ? 'deploying' : 'stopping'
   if (environment.wish.releaseId === null) return 'not deployed'
   if (!environment.wish.running) return 'stopped'

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { endpoints } from '../api/contract/endpoints.ts'
-import { BuildFlow, endLines, FlowLines, stepLine } from '../api/contract/flow.ts'
+import { BuildFlow, endLines, FlowLines, shortInstance, stepLine, stepWord } from '../api/contract/flow.ts'
 import type { Build, DeploymentLive } from '../api/contract/resources.ts'
 import { plainText } from '../lib/control-bytes.ts'
 import { CliError, EXIT } from './exit.ts'
@@ -141,9 +141,7 @@ function screenLines(live: LiveView, how: { readonly since: number; readonly spi
     return step.status === 'done' ? line.replace('✓', paint('green', '✓')) : paint('red', line)
   })
   const open = live.steps.filter((step) => step.status === 'intended').length
-  const planned = live.planned
-    .slice(open)
-    .map((name) => paint('dim', `· ${name.replace(/ lockgate-\S+-(\d+)-(\d+)$/, ' web.$2 (set $1)').replace('-traffic', ' traffic')}`))
+  const planned = live.planned.slice(open).map((name) => paint('dim', `· ${plannedWords(name)}`))
   // A step that waits says so on its own line.
   const isSaid = live.steps.some((step) => step.status === 'intended' && step.waiting !== null)
   const foot = deployment.blocked === null || isSaid ? [] : [paint('dim', `  ${safe(deployment.blocked)}`)]
@@ -153,6 +151,12 @@ function screenLines(live: LiveView, how: { readonly since: number; readonly spi
   const from = body.length <= room ? 0 : Math.max(0, Math.min(done.length - 4, body.length - room))
   const shown = body.slice(from, from + room)
   return [head, ...shown, ...foot]
+}
+
+/** `start web.0 (set 4)` out of `start lockgate-x7k2mq-shop--production-4-0`. */
+function plannedWords(name: string): string {
+  const [kind = '', ...rest] = name.split(' ')
+  return [stepWord(kind as Parameters<typeof stepWord>[0]), ...rest.map((word) => shortInstance(word))].join(' ')
 }
 
 function clip(line: string, columns: number): string {

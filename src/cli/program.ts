@@ -6,6 +6,7 @@ import { access } from './commands/access.ts'
 import { apps } from './commands/apps.ts'
 import { builds } from './commands/builds.ts'
 import { config } from './commands/config.ts'
+import { environments } from './commands/environments.ts'
 import { lists } from './commands/lists.ts'
 import { logs } from './commands/logs.ts'
 import { sources } from './commands/sources.ts'
@@ -39,7 +40,7 @@ export function makeProgram(): Command {
       const given = args.slice(0, -2).flatMap((arg) => (arg === undefined ? [] : Array.isArray(arg) ? arg.map(String) : [String(arg)]))
       await work(terminal, given, command.opts() as never)
     }
-  for (const group of [apps, verbs, builds, sources, lists, config, logs, access]) group(program, run)
+  for (const group of [apps, environments, verbs, builds, sources, lists, config, logs, access]) group(program, run)
   withJson(program)
   return program
 }

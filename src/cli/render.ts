@@ -10,7 +10,7 @@ export function paint(style: Style, text: string): string {
 
 const GOOD = new Set(['running', 'ready', 'succeeded', 'ok'])
 const BAD = new Set(['failed', 'crash looping', 'degraded', 'exited', 'missing', 'not ready'])
-const WAITING = new Set(['queued', 'deploying', 'starting', 'reverting', 'draining', 'stopping', 'restarting', 'cancelled', 'superseded', 'removing'])
+const WAITING = new Set(['queued', 'deploying', 'paused', 'starting', 'reverting', 'draining', 'stopping', 'restarting', 'cancelled', 'superseded', 'removing'])
 
 /** A status word in its colour. */
 export function paintStatus(word: string): string {

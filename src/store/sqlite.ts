@@ -144,7 +144,7 @@ function nouns(db: Db) {
   return {
     projects: new Records<Nouns['projects']>(db, { table: 'project' }),
     apps: new Records<Nouns['apps']>(db, { table: 'app', json: ['watch'] }),
-    environments: new Records<Nouns['environments']>(db, { table: 'environment', json: ['wish', 'strategy'] }),
+    environments: new Records<Nouns['environments']>(db, { table: 'environment', json: ['wish', 'strategy', 'share', 'hold', 'watchPolicy', 'watch'] }),
     domains: new Records<Nouns['domains']>(db, { table: 'domain', key: 'host' }),
     configRevisions: new Records<Nouns['configRevisions']>(db, { table: 'config_revision', json: ['values'] }),
     secretVersions: new Records<Nouns['secretVersions']>(db, { table: 'secret_version', json: ['sealed'] }),
@@ -155,10 +155,10 @@ function nouns(db: Db) {
     deployments: new Records<Nouns['deployments']>(db, {
       table: 'deployment',
       json: ['request', 'wish', 'previous', 'strategy', 'report'],
-      flags: ['cancelRequested'],
+      flags: ['cancelRequested', 'pauseRequested'],
     }),
     steps: new Records<Nouns['steps']>(db, { table: 'step', json: ['numbers'] }),
-    instances: new Records<Nouns['instances']>(db, { table: 'instance', key: 'name', flags: ['proven'] }),
+    instances: new Records<Nouns['instances']>(db, { table: 'instance', key: 'name', json: ['counted'], flags: ['proven'] }),
     oneOffs: new Records<Nouns['oneOffs']>(db, { table: 'one_off', json: ['command'], flags: ['cancelRequested'] }),
     events: new Records<Nouns['events']>(db, { table: 'event', key: 'seq', json: ['data'] }),
     tokens: new Records<Nouns['tokens']>(db, { table: 'token' }),

@@ -73,6 +73,22 @@ export const deploying = {
     params: IdParams,
     response: resource.Deployment,
   }),
+  pauseDeployment: endpoint({
+    method: 'POST',
+    path: '/v1/deployments/:id/pause',
+    summary: 'Let a deployment stand at its next safe point',
+    permission: 'environment.operate',
+    params: IdParams,
+    response: resource.Deployment,
+  }),
+  resumeDeployment: endpoint({
+    method: 'POST',
+    path: '/v1/deployments/:id/resume',
+    summary: 'Let a paused deployment go on; where a canary asked, that is the answer',
+    permission: 'environment.operate',
+    params: IdParams,
+    response: resource.Deployment,
+  }),
 
   listReleases: endpoint({
     method: 'GET',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AppName, EnvironmentName } from '../../core/app/app.ts'
+import { StrategyWords } from '../../core/environment/strategy.ts'
 import { HostName, PathPrefix } from '../../core/route/route.ts'
 import { deploying } from './deploying.ts'
 import { endpoint } from './endpoint.ts'
@@ -111,10 +112,15 @@ export const endpoints = {
   changeEnvironment: endpoint({
     method: 'PATCH',
     path: Here,
-    summary: 'Change what is deployed to an environment, and what a promotion to it checks',
+    summary: 'Change what is deployed to an environment and how, and what a promotion to it checks',
     permission: 'environment.operate',
     params: EnvironmentParams,
-    body: z.strictObject({ branch: RefPattern.optional(), tags: RefPattern.nullable().optional(), verify: z.enum(['off', 'test', 'rebuild']).optional() }),
+    body: z.strictObject({
+      branch: RefPattern.optional(),
+      tags: RefPattern.nullable().optional(),
+      verify: z.enum(['off', 'test', 'rebuild']).optional(),
+      strategy: StrategyWords.nullable().optional().describe('null: as lockgate.yaml says'),
+    }),
     response: resource.Environment,
   }),
   readEnvironment: endpoint({

@@ -21,7 +21,7 @@ function aLive(said: Partial<Live['deployment']> = {}, steps: StepView[] = []): 
     cause: 'requested',
     message: '',
     blocked: null,
-    strategy: { kind: 'blue-green', surge: 1 },
+    strategy: { kind: 'blue-green' },
     wish: { releaseId: 'r-1', set: 4, count: 1, running: true },
     release: 'r4',
     origin: 'main@3f2c1a9',

@@ -1,6 +1,9 @@
 // The ordered flow as lines of text: the same in the push output, in the CLI and in a CI job's log.
 import type { z } from 'zod'
-import type { Build, DeploymentLive, Step } from './resources.ts'
+import { strategyText } from '../../core/environment/strategy.ts'
+import type { Build, DeploymentLive, Step, Watch } from './resources.ts'
+
+export { strategyText }
 
 type StepView = z.output<typeof Step>
 type BuildView = z.output<typeof Build>
@@ -9,13 +12,17 @@ type LiveView = z.output<typeof DeploymentLive>
 const WORDS: Readonly<Record<StepView['kind'], string>> = {
   check: 'check',
   'release-command': 'release command',
+  hold: 'hold requests',
   update: 'update',
   start: 'start',
   'resume-traffic': 'resume traffic',
+  'shift-traffic': 'shift traffic',
+  soak: 'watch share',
   switch: 'switch traffic',
   'stop-traffic': 'stop traffic',
   stop: 'stop',
   remove: 'remove',
+  'end-hold': 'send on',
 }
 
 /** `stop traffic`. */
@@ -38,16 +45,29 @@ export function stepNumbers(step: StepView): string {
     else if (inFlightAtStart === 0) parts.push('nothing in flight')
     else parts.push(cut ? `${inFlightAtStart} in flight, ${cut} cut` : `${inFlightAtStart} in flight, all finished`)
   }
+  if (step.kind === 'end-hold' && step.numbers.held !== undefined)
+    parts.push(step.numbers.held === 1 ? '1 request waited' : `${step.numbers.held} requests waited`)
+  if (step.kind === 'soak') parts.push(...shareNumbers(step.numbers))
   if (step.kind === 'stop' && exitCode !== undefined) parts.push(`exit code ${exitCode}`)
   if (step.kind === 'start' && probe) parts.push(probe)
   return parts.join(', ')
+}
+
+/** `1,204 requests, 0.1 % failed, 12 ms; the old one 0.0 %, 11 ms`. */
+function shareNumbers(numbers: StepView['numbers']): string[] {
+  const { requests, failures = 0, answerMs = 0, oldRequests = 0, oldFailures = 0, oldAnswerMs = 0 } = numbers
+  if (requests === undefined) return []
+  const told = (of: number, failed: number, ms: number): string =>
+    of === 0 ? 'no requests' : `${((failed / of) * 100).toFixed(1)} % failed, ${Math.round(ms)} ms`
+  return [`${requests} ${requests === 1 ? 'request' : 'requests'}, ${told(requests, failures, answerMs)}; old: ${told(oldRequests, oldFailures, oldAnswerMs)}`]
 }
 
 const MARKS: Readonly<Record<StepView['status'], string>> = { done: '✓', failed: '✗', dropped: '–', intended: '…' }
 
 /** One step as one line: mark, word, instance, seconds, numbers. */
 export function stepLine(step: StepView): string {
-  const subject = step.instance === null ? '' : shortInstance(step.instance)
+  const { percent } = step.numbers
+  const subject = step.instance !== null ? shortInstance(step.instance) : percent === undefined ? '' : `${percent} %`
   const notes = step.status === 'intended' ? (step.waiting === null ? '' : `waits for ${step.waiting}`) : stepNumbers(step)
   return `${MARKS[step.status]} ${stepWord(step.kind).padEnd(15)} ${subject.padEnd(16)} ${`${step.seconds.toFixed(1)} s`.padStart(7)}${notes === '' ? '' : `  ${notes}`}`.trimEnd()
 }
@@ -63,6 +83,10 @@ export class FlowLines {
     const lines: string[] = []
     const { deployment } = live
     if (this.#status !== deployment.status && deployment.status === 'reverting') lines.push(`! ${deployment.message}`, '  going back to what was there before')
+    if (this.#status !== deployment.status && deployment.status === 'paused') {
+      this.#status = deployment.status
+      return [...lines, `? ${deployment.blocked ?? 'paused'}`]
+    }
     this.#status = deployment.status
     for (const step of live.steps) {
       if (step.status === 'intended' || this.#said.has(step.id)) continue
@@ -155,4 +179,11 @@ function buildEnd(build: BuildView): string {
   // How it was built stands at the top of its log.
   const why = build.status === 'succeeded' && build.purpose === 'deploy' && build.reused === null ? '' : build.message
   return `build ${build.id} ${build.status}${seconds}${why === '' ? '' : `: ${why}`}`
+}
+
+/** A release that is watched, in one line: `for 80 s more: 1204 requests, 0 failed (r11: 2 of 5210)`. */
+export function watchText(watch: z.output<typeof Watch>): string {
+  const before = watch.before === null ? '' : ` (${watch.before.release}: ${watch.before.sample.failures} of ${watch.before.sample.requests})`
+  if (watch.worse !== null) return watch.worse
+  return `for ${watch.secondsLeft} s more: ${watch.sample.failures} of ${watch.sample.requests} requests failed${before}`
 }

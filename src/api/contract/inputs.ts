@@ -53,7 +53,12 @@ export const OpenDeployment = z.discriminatedUnion('verb', [
     manifest: z.string().max(65_536).optional().describe('With image: the text of a lockgate.yaml'),
     ...Planning,
   }),
-  z.strictObject({ verb: z.literal('rollback'), to: z.int().min(1).optional().describe('Number of the release; default: the last good one'), ...Planning }),
+  z.strictObject({
+    verb: z.literal('rollback'),
+    to: z.int().min(1).optional().describe('Number of the release; default: the last good one'),
+    force: z.boolean().default(false).describe('Also where the release forbids that anything goes back from it'),
+    ...Planning,
+  }),
   z.strictObject({ verb: z.literal('restart'), ...Planning }),
   z.strictObject({ verb: z.literal('stop'), ...Planning }),
   z.strictObject({ verb: z.literal('start'), ...Planning }),

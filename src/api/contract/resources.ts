@@ -2,12 +2,28 @@
 import { z } from 'zod'
 import { ROLES } from '../../core/actor/actor.ts'
 import { ConfigKey } from '../../core/config-revision/config-revision.ts'
+import { STEP_KINDS } from '../../core/deployment/step.ts'
 
 const Time = z.int().describe('Milliseconds since 1970')
 const Id = z.string().max(64)
 
 export const Wish = z.object({ releaseId: Id.nullable(), set: z.int(), count: z.int(), running: z.boolean() })
-export const Strategy = z.object({ kind: z.enum(['rolling', 'blue-green']), surge: z.int() })
+export const Sticky = z.union([z.object({ by: z.enum(['request', 'cookie']) }), z.object({ by: z.literal('header'), name: z.string() })])
+export const Strategy = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('rolling'), surge: z.int() }),
+  z.object({ kind: z.literal('blue-green') }),
+  z.object({ kind: z.literal('recreate'), holdMs: z.int() }),
+  z.object({ kind: z.literal('canary'), steps: z.array(z.int()), soakMs: z.int(), leastRequests: z.int(), sticky: Sticky }),
+])
+
+export const Sample = z.object({ requests: z.int(), failures: z.int(), answerMs: z.number().describe('Mean time to the first byte') })
+export const Watch = z.object({
+  deploymentId: Id,
+  secondsLeft: z.int(),
+  sample: Sample,
+  before: z.object({ release: z.string(), sample: Sample }).nullable().describe('What served before'),
+  worse: z.string().nullable().describe('It answers worse, and why; null: nothing was found'),
+})
 
 export const Project = z.object({ id: Id, name: z.string(), createdAt: Time })
 
@@ -27,12 +43,14 @@ export const Environment = z.object({
   id: Id,
   app: z.string(),
   name: z.string(),
-  state: z.enum(['not deployed', 'running', 'deploying', 'degraded', 'crash looping', 'stopped', 'stopping', 'removing']),
+  state: z.enum(['not deployed', 'running', 'deploying', 'paused', 'degraded', 'crash looping', 'stopped', 'stopping', 'removing']),
   release: z.string().nullable().describe('r42'),
   origin: z.string().nullable().describe('What the release was made of'),
   count: z.int(),
   ready: z.int(),
   strategy: Strategy,
+  share: z.int().describe('Percent of the requests that go to a canary'),
+  watch: Watch.nullable().describe('The release that is watched after its deployment'),
   branch: z.string().describe('Name or pattern'),
   tags: z.string().nullable().describe('Pattern'),
   verify: z.enum(['off', 'test', 'rebuild']),
@@ -59,7 +77,7 @@ export const App = z.object({
 export const Step = z.object({
   id: Id,
   seq: z.int(),
-  kind: z.enum(['check', 'release-command', 'update', 'start', 'resume-traffic', 'switch', 'stop-traffic', 'stop', 'remove']),
+  kind: z.enum(STEP_KINDS),
   instance: z.string().nullable(),
   status: z.enum(['intended', 'done', 'failed', 'dropped']),
   waiting: z.string().nullable(),
@@ -71,6 +89,14 @@ export const Step = z.object({
     generation: z.int().optional(),
     exitCode: z.int().optional(),
     probe: z.string().optional(),
+    held: z.int().optional().describe('Requests that waited in the edge'),
+    percent: z.int().optional(),
+    requests: z.int().optional(),
+    failures: z.int().optional(),
+    answerMs: z.number().optional(),
+    oldRequests: z.int().optional(),
+    oldFailures: z.int().optional(),
+    oldAnswerMs: z.number().optional(),
   }),
 })
 
@@ -112,7 +138,13 @@ export const DeploymentLive = z.object({
   planned: z.array(z.string()).describe('Steps still to be done, in order'),
 })
 
-export const PlannedStep = z.object({ batch: z.int(), kind: Step.shape.kind, instance: z.string().nullable(), arm: z.string().nullable() })
+export const PlannedStep = z.object({
+  batch: z.int(),
+  kind: Step.shape.kind,
+  percent: z.int().nullable(),
+  instance: z.string().nullable(),
+  arm: z.string().nullable(),
+})
 
 export const Release = z.object({
   id: Id,

@@ -10,6 +10,7 @@ import { deployImage } from '../../core/deployment/deploy.ts'
 import type { Deployment } from '../../core/deployment/deployment.ts'
 import { isDeploymentFinished } from '../../core/deployment/deployment.ts'
 import { restart, scale, start, stop } from '../../core/deployment/operate.ts'
+import { pauseDeployment, resumeDeployment } from '../../core/deployment/pause.ts'
 import { planAhead, stepsAhead } from '../../core/deployment/plan-ahead.ts'
 import { promote } from '../../core/deployment/promote.ts'
 import { rollback, rollbackTarget } from '../../core/deployment/rollback.ts'
@@ -40,7 +41,7 @@ async function open(handling: Handling, call: Call): Promise<Answer> {
     case 'deploy':
       return deploy(handling, call, asked)
     case 'rollback': {
-      const { deployment, undoes } = await rollback(handling, { ...input, to: asked.to ?? null })
+      const { deployment, undoes } = await rollback(handling, { ...input, to: asked.to ?? null, insists: asked.force })
       return opened(handling, deployment, undoes)
     }
     case 'restart':
@@ -125,6 +126,16 @@ export async function liveDeployment(handling: Handling, deployment: Deployment)
   }
 }
 
+/** A handler for what is done to a deployment that was opened. */
+function steering(verb: (handling: Handling, input: { readonly actor: Call['actor']; readonly id: string }) => Promise<Deployment>): Handler {
+  return async (handling, { actor, params }) => {
+    const id = params['id'] ?? ''
+    const deployment = await handling.store.read.deployments.get({ projectId: actor.projectId }, id)
+    mustBeAllowed(actor, 'environment.operate', await handling.store.read.environments.get(EVERYTHING, deployment.environmentId))
+    return showDeployment(handling.store.read, await verb(handling, { actor, id }))
+  }
+}
+
 export const deployments = {
   openDeployment: open,
   deployFolder,
@@ -148,11 +159,8 @@ export const deployments = {
     }
     return watch(handling.store, look, signal)
   },
-  cancelDeployment: async (handling, { actor, params }) => {
-    const id = params['id'] ?? ''
-    const deployment = await handling.store.read.deployments.get({ projectId: actor.projectId }, id)
-    mustBeAllowed(actor, 'environment.operate', await handling.store.read.environments.get(EVERYTHING, deployment.environmentId))
-    return showDeployment(handling.store.read, await cancelDeployment(handling, { actor, id }))
-  },
+  cancelDeployment: steering(cancelDeployment),
+  pauseDeployment: steering(pauseDeployment),
+  resumeDeployment: steering(resumeDeployment),
   listReleases: async (handling, call) => showReleases(handling.store.read, environmentOf(call), endpoints.listReleases.query.parse(call.query).limit),
 } satisfies Record<string, Handler>

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { z } from 'zod'
 import { endpoints } from '../../api/contract/endpoints.ts'
-import { shortInstance } from '../../api/contract/flow.ts'
+import { shortInstance, strategyText, watchText } from '../../api/contract/flow.ts'
 import { HostName, PathPrefix } from '../../api/contract/names.ts'
 import type { App, Environment } from '../../api/contract/resources.ts'
 import { launch } from '../../lib/run.ts'
@@ -72,43 +72,6 @@ export function apps(program: Command, run: Run): void {
     .description('remove an app with its environments, instances, logs and repository')
     .option('--yes', 'do not ask')
     .action(run((terminal, [name], options: { yes?: boolean }) => remove(terminal, name, options.yes ?? false)))
-  const environment = program.command('environment').description('add and change environments')
-  environment
-    .command('set <app> <name>')
-    .description('change what is deployed to an environment, and what is checked before a promotion to it')
-    .option('--branch <branch>', 'branch, or pattern of branches such as "release/*"')
-    .option('--tags <pattern>', 'tags that are deployed there, such as "v*"; "" for none')
-    .option('--verify <check>', 'before a promotion: off, test (run its tests in it) or rebuild (build again and compare)')
-    .action(
-      run(async (terminal, [name, environmentName = ''], options: { branch?: string; tags?: string; verify?: string }) => {
-        const { branch, tags, verify } = options
-        const body = {
-          ...(branch === undefined ? {} : { branch }),
-          ...(tags === undefined ? {} : { tags: tags === '' ? null : tags }),
-          ...(verify === undefined ? {} : { verify: verify as 'off' }),
-        }
-        const answer = await terminal.client.call(endpoints.changeEnvironment, { params: await placeNamed(name, environmentName), body })
-        terminal.show(answer, (one) => `${one.app} ${one.name}: branch ${one.branch}, tags ${one.tags ?? 'none'}, before a promotion: ${one.verify}`)
-      }),
-    )
-  environment
-    .command('add <app> <name>')
-    .description('add an environment; a push to its branch is deployed there')
-    .option('--branch <branch>', 'branch or pattern that is deployed there; default: the name of the environment')
-    .option('--tags <pattern>', 'tags that are deployed there, such as "v*"')
-    .action(
-      run(async (terminal, [name, added = ''], options: { branch?: string; tags?: string }) => {
-        const answer = await terminal.client.call(endpoints.addEnvironment, {
-          params: { app: await appNamed(name) },
-          body: { name: added, branch: options.branch ?? added, ...(options.tags === undefined ? {} : { tags: options.tags }) },
-        })
-        terminal.show(
-          answer,
-          () =>
-            `${answer.app} ${answer.name} is there, at ${answer.urls[0] ?? ''}\nWhat is pushed to ${answer.branch}${options.tags ? `, or as a tag ${options.tags},` : ''} is deployed to it.`,
-        )
-      }),
-    )
   const domain = program.command('domain').description('add and remove hostnames')
   for (const [verb, summary] of [
     ['add', 'lead a hostname (or *.hostname) to an app'],
@@ -186,7 +149,9 @@ function environmentText(environment: EnvironmentView, now: number): string {
     ['state', paintStatus(environment.state)],
     ['release', environment.release === null ? 'none yet' : `${environment.release} (${safe(environment.origin ?? '')})`],
     ['instances', `${environment.ready} of ${environment.count} ready`],
-    ['strategy', `${environment.strategy.kind}${environment.strategy.kind === 'rolling' ? `, surge ${environment.strategy.surge}` : ''}`],
+    ['strategy', strategyText(environment.strategy)],
+    ...(environment.share === 0 ? [] : [['canary', `${environment.share} % of the requests`] as const]),
+    ...(environment.watch === null ? [] : [['watched', watchText(environment.watch)] as const]),
     ['branch', environment.branch],
     ...environment.domains.map((domain, at): readonly [string, string] => [at === 0 ? 'urls' : '', environment.urls[at] ?? `${domain.host}${domain.path}`]),
     ...(environment.deploymentId === null ? [] : [['deployment', environment.deploymentId] as const]),

@@ -21,7 +21,7 @@ interface VerbOptions {
 
 type Body = z.input<typeof OpenDeployment>
 
-/** deploy, rollback, restart, stop, start, scale, plan, cancel, follow: everything that opens or steers a deployment. */
+/** deploy, rollback, restart, stop, start, scale, plan, pause, resume, cancel, follow: everything that opens or steers a deployment. */
 export function verbs(program: Command, run: Run): void {
   const verb = (name: string, summary: string): Command =>
     program
@@ -65,9 +65,14 @@ export function verbs(program: Command, run: Run): void {
     )
   verb('rollback [app]', 'go back: image and configuration together')
     .option('--to <release>', 'a release such as r12; default: the last good one')
+    .option('--force', 'also where the release forbids that anything goes back from it')
     .action(
-      run((terminal, [app], options: VerbOptions & { to?: string }) =>
-        open(terminal, { app, options, body: { verb: 'rollback', ...(options.to === undefined ? {} : { to: releaseNumber(options.to) }) } }),
+      run((terminal, [app], options: VerbOptions & { to?: string; force?: boolean }) =>
+        open(terminal, {
+          app,
+          options,
+          body: { verb: 'rollback', force: options.force ?? false, ...(options.to === undefined ? {} : { to: releaseNumber(options.to) }) },
+        }),
       ),
     )
   verb('restart [app]', 'replace every instance by a fresh one').action(
@@ -88,6 +93,28 @@ export function verbs(program: Command, run: Run): void {
     .summary('end a deployment, a build or a one-off')
     .description('end a deployment (it goes back to what was there), a build or a one-off')
     .action(run((terminal, [id = '']) => cancel(terminal, id)))
+  program
+    .command('pause <deployment>')
+    .summary('let a deployment stand at its next safe point')
+    .description('let a running deployment stand at its next safe point: what serves then serves on; "resume" goes on, "cancel" goes back')
+    .action(
+      run(async (terminal, [id = '']) => {
+        const answer = await terminal.client.call(endpoints.pauseDeployment, { params: { id } })
+        terminal.show(answer, () => (answer.status === 'paused' ? `deployment ${id} is paused` : `deployment ${id} stands still at its next safe point`))
+      }),
+    )
+  program
+    .command('resume <deployment>')
+    .summary('let a paused deployment go on')
+    .description('let a paused deployment go on; where a canary asked, that is the answer')
+    .option('--detach', 'do not wait for its end')
+    .action(
+      run(async (terminal, [id = ''], options: { detach?: boolean }) => {
+        const answer = await terminal.client.call(endpoints.resumeDeployment, { params: { id } })
+        if (options.detach) return terminal.show(answer, () => `deployment ${id} goes on`)
+        return followDeployment(terminal, id)
+      }),
+    )
   program
     .command('follow <id>')
     .summary('watch a deployment or build to its end')
@@ -139,9 +166,14 @@ async function deployFolder(terminal: Terminal, { app, folder, options }: Folder
   return followed(terminal, answer, options.detach ?? false)
 }
 
+function subjectOf(step: z.output<typeof PlannedStep>): string {
+  if (step.percent !== null) return `${step.percent} %`
+  return step.instance === null ? '' : shortInstance(step.instance)
+}
+
 function planText(plan: readonly z.output<typeof PlannedStep>[]): string {
   if (plan.length === 0) return 'Nothing to do: everything is as wished.'
-  const rows = plan.map((step) => [String(step.batch), stepWord(step.kind), step.instance === null ? '' : shortInstance(step.instance), step.arm ?? ''])
+  const rows = plan.map((step) => [String(step.batch), stepWord(step.kind), subjectOf(step), step.arm ?? ''])
   return `${table(['batch', 'step', 'instance', 'arm'], rows)}\nSteps of one batch run side by side where they are about different instances. Nothing was changed.`
 }
 

@@ -1,17 +1,8 @@
 import { z } from 'zod'
+import { Duration } from '../../lib/duration.ts'
 import { DEFAULT_RUN_SPEC, type RunSpec } from '../artifact/artifact.ts'
 import { ConfigKey } from '../config-revision/config-revision.ts'
-import { Strategy } from '../environment/environment.ts'
-
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
-
-const Duration = z
-  .string()
-  .regex(/^\d{1,6}(ms|s|m|h)$/, 'a duration is a number and a unit: 500ms, 30s, 5m, 1h')
-  .transform((text) => {
-    const [, number = '0', unit = 'ms'] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? []
-    return Number(number) * (UNITS[unit] ?? 1)
-  })
+import { STRATEGY_KINDS, StrategyWords, strategyOf } from '../environment/strategy.ts'
 
 const Memory = z
   .string()
@@ -158,9 +149,22 @@ export const Manifest = z
     request_timeout: Duration.optional().describe('How long a response may stay silent at the edge; default 1h'),
     release_command: Command.optional().describe('Run once, in the new release, before traffic moves: a migration'),
     strategy: z
-      .union([z.enum(['rolling', 'blue-green']).transform((kind) => ({ kind, surge: 1 })), Strategy])
+      .union([z.enum(STRATEGY_KINDS).transform((kind) => strategyOf({ kind })), StrategyWords])
       .optional()
       .describe('How a deployment moves; default: blue-green for one instance, rolling for more'),
+    watch: z
+      .strictObject({
+        for: Duration.refine((ms) => ms <= 3_600_000, 'at most 1h')
+          .optional()
+          .describe('How long; default 2m, 0s: not at all'),
+        rollback: z.boolean().optional().describe('Whether it goes back by itself; default true, false: it is only told'),
+      })
+      .optional()
+      .describe('After a deployment the new release is compared with the one before by what the edge counts: failed answers, time to the first byte'),
+    rollback: z
+      .enum(['allowed', 'forbidden'])
+      .optional()
+      .describe('forbidden: nothing goes back from this release by itself, and a person has to insist; for migrations that cannot be undone'),
   })
   .describe('lockgate.yaml: how an app is built and run')
 export type Manifest = z.output<typeof Manifest>
@@ -198,5 +202,6 @@ export function runSpecOf(
     drain: { deadlineMs: manifest.drain?.deadline ?? base.drain.deadlineMs, atDeadline: manifest.drain?.at_deadline ?? base.drain.atDeadline },
     releaseCommand: manifest.release_command ?? made.releaseCommand ?? base.releaseCommand,
     requestTimeoutMs: manifest.request_timeout ?? base.requestTimeoutMs,
+    rollback: manifest.rollback ?? 'allowed',
   }
 }

@@ -66,6 +66,8 @@ export interface RunSpec {
   readonly releaseCommand: readonly string[] | null
   /** How long a silent response may stay open at the edge. */
   readonly requestTimeoutMs: number
+  /** forbidden: going back from it needs a person who insists. Absent in releases made before there was the word. */
+  readonly rollback?: 'allowed' | 'forbidden'
 }
 
 export const DEFAULT_RUN_SPEC: RunSpec = {

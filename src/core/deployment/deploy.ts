@@ -6,7 +6,8 @@ import type { Artifact } from '../artifact/artifact.ts'
 import { rememberArtifact } from '../artifact/remember.ts'
 import { ensureRevision } from '../config-revision/revise.ts'
 import type { Context } from '../context.ts'
-import type { Environment } from '../environment/environment.ts'
+import { DEFAULT_WATCH, type Environment } from '../environment/environment.ts'
+import { DEFAULT_STRATEGY } from '../environment/strategy.ts'
 import { createRelease } from '../release/create.ts'
 import type { Release } from '../release/release.ts'
 import type { Deployment } from './deployment.ts'
@@ -59,10 +60,11 @@ export async function deployArtifact(tx: Tx, input: DeployArtifact): Promise<{ r
 }
 
 async function followManifest(tx: Tx, environment: Environment, manifest: Manifest): Promise<Environment> {
-  if (environment.strategySetBy === 'operator') return environment
-  const strategy = manifest.strategy ?? { kind: 'auto' as const, surge: 1 }
-  if (JSON.stringify(strategy) === JSON.stringify(environment.strategy)) return environment
-  return tx.environments.save(environment, { ...environment, strategy, strategySetBy: manifest.strategy ? 'manifest' : 'default' })
+  const strategy = manifest.strategy ?? DEFAULT_STRATEGY
+  const watchPolicy = { forMs: manifest.watch?.for ?? DEFAULT_WATCH.forMs, rollback: manifest.watch?.rollback ?? DEFAULT_WATCH.rollback }
+  const said = environment.strategySetBy === 'operator' ? {} : { strategy, strategySetBy: manifest.strategy ? ('manifest' as const) : ('default' as const) }
+  const followed = { ...environment, ...said, watchPolicy }
+  return JSON.stringify(followed) === JSON.stringify(environment) ? environment : tx.environments.save(environment, followed)
 }
 
 export interface DeployImage {

@@ -1,5 +1,6 @@
 import { ConflictError } from '../../lib/errors.ts'
-import type { ResolvedStrategy, Wish } from '../environment/environment.ts'
+import type { Wish } from '../environment/environment.ts'
+import type { ResolvedStrategy } from '../environment/strategy.ts'
 
 export type DeploymentVerb = 'deploy' | 'rollback' | 'restart' | 'stop' | 'start' | 'scale'
 export type DeploymentStatus = 'queued' | 'running' | 'paused' | 'reverting' | 'succeeded' | 'failed' | 'cancelled' | 'superseded'
@@ -14,6 +15,8 @@ export type DeploymentCause =
   | 'out_of_memory'
   | 'start_deadline'
   | 'drain_deadline'
+  | 'answers_worse'
+  | 'inconclusive'
   | 'engine_refused'
   | 'app_removed'
   | 'internal'
@@ -46,6 +49,8 @@ export interface Deployment {
   readonly blocked: string | null
   /** A person asked to end it. */
   readonly cancelRequested: boolean
+  /** A person asked to let it stand at the next safe point. */
+  readonly pauseRequested: boolean
   /** What the last failed step saw: probe answer, exit code, log lines. */
   readonly report: FailureReport | null
   readonly buildId: string | null

@@ -2,7 +2,8 @@ import { sha256 } from '../../lib/hash.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Tx } from '../../store/types.ts'
 import type { Actor } from '../actor/actor.ts'
-import { type Environment, resolveStrategy, type Wish } from '../environment/environment.ts'
+import type { Environment, Wish } from '../environment/environment.ts'
+import { resolveStrategy } from '../environment/strategy.ts'
 import { ACTIVE_STATUSES, type Deployment, type DeploymentRequest, type DeploymentVerb, moveDeployment } from './deployment.ts'
 
 export interface OpenDeployment {
@@ -48,6 +49,7 @@ export async function openDeployment(tx: Tx, input: OpenDeployment): Promise<Dep
     message: '',
     blocked: null,
     cancelRequested: false,
+    pauseRequested: false,
     report: null,
     buildId: input.buildId,
     actor: actor.name,
@@ -103,7 +105,7 @@ type Inputs = Pick<Deployment, 'wish' | 'previous' | 'strategy' | 'fingerprint'>
 export function inputsOf(environment: Environment, asked: Pick<Deployment, 'verb' | 'request' | 'number'>): Inputs {
   const previous = environment.wish
   const wish = wishOf(previous, asked)
-  const strategy = resolveStrategy(environment.strategy, wish.count)
+  const strategy = resolveStrategy(environment.strategy, { count: wish.count, bringsNew: asked.verb === 'deploy' })
   return { wish, previous, strategy, fingerprint: sha256(JSON.stringify([wish, previous, strategy])) }
 }
 

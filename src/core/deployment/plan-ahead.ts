@@ -4,6 +4,7 @@ import type { Context } from '../context.ts'
 import type { Environment } from '../environment/environment.ts'
 import { instanceName } from '../environment/journal.ts'
 import { type Senses, type Snapshot, takeSnapshot, worldOf } from '../environment/snapshot.ts'
+import type { Strategy } from '../environment/strategy.ts'
 import type { Observer } from '../instance/observer.ts'
 import type { Prober } from '../instance/probe.ts'
 import type { RouteReconciler } from '../route/reconciler.ts'
@@ -22,6 +23,7 @@ interface Sight {
 export interface PlannedStep {
   readonly batch: number
   readonly kind: StepKind
+  readonly percent: number | null
   readonly instance: string | null
   readonly arm: string | null
 }
@@ -38,7 +40,7 @@ export interface Ahead {
 export async function planAhead(context: Context, sight: Sight, ahead: Ahead): Promise<PlannedStep[]> {
   const snapshot = await takeSnapshot(context, ahead.environment.id)
   if (!snapshot) return []
-  const strategy =
+  const strategy: Strategy =
     ahead.verb === 'deploy' && ahead.manifest.strategy && ahead.environment.strategySetBy !== 'operator' ? ahead.manifest.strategy : ahead.environment.strategy
   const last = await context.store.read.deployments.list(EVERYTHING, {
     where: { environmentId: ahead.environment.id },
@@ -54,6 +56,7 @@ export async function planAhead(context: Context, sight: Sight, ahead: Ahead): P
     ...worldOf(snapshot, await sensesOf(context, sight, snapshot)),
     wanted: runs ? { set: inputs.wish.set, count: inputs.wish.count } : null,
     strategy: inputs.strategy,
+    soaked: 0,
     once: !runs || ahead.verb === 'scale' ? [] : migrates ? ['check', 'release-command'] : ['check'],
   }
   return flatten(plan(world), (place) => instanceName(snapshot, context.store.installation, place))
@@ -67,7 +70,7 @@ export async function stepsAhead(context: Context, sight: Sight, deployment: Dep
   const snapshot = await takeSnapshot(seen, deployment.environmentId)
   if (!snapshot || snapshot.active?.id !== deployment.id) return []
   const steps = flatten(plan(worldOf(snapshot, await sensesOf(context, sight, snapshot))), (place) => instanceName(snapshot, context.store.installation, place))
-  return steps.map((step) => (step.instance === null ? step.kind : `${step.kind} ${step.instance}`))
+  return steps.map((step) => [step.kind, ...(step.percent === null ? [] : [`${step.percent} %`]), ...(step.instance === null ? [] : [step.instance])].join(' '))
 }
 
 async function sensesOf(context: Context, sight: Sight, snapshot: Snapshot): Promise<Senses> {
@@ -78,6 +81,8 @@ async function sensesOf(context: Context, sight: Sight, snapshot: Snapshot): Pro
 
 function flatten(planned: Plan, nameOf: (place: { readonly set: number; readonly ordinal: number }) => string): PlannedStep[] {
   return planned.batches.flatMap((batch, at) =>
-    batch.lanes.flat().map((step) => ({ batch: at + 1, kind: step.kind, instance: step.ordinal < 0 ? null : nameOf(step), arm: step.arm })),
+    batch.lanes
+      .flat()
+      .map((step) => ({ batch: at + 1, kind: step.kind, percent: step.percent, instance: step.ordinal < 0 ? null : nameOf(step), arm: step.arm })),
   )
 }

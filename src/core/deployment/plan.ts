@@ -1,8 +1,11 @@
+import { type Arm, otherArm } from '../environment/environment.ts'
 import type { Batch, Plan } from './step.ts'
 import { blueGreen } from './strategies/blue-green.ts'
-import { inOrder, step, takeDown } from './strategies/moves.ts'
+import { canary } from './strategies/canary.ts'
+import { bringUp, inOrder, shareStep, step, takeDown } from './strategies/moves.ts'
+import { recreate } from './strategies/recreate.ts'
 import { rolling } from './strategies/rolling.ts'
-import type { World } from './world.ts'
+import type { Wanted, World } from './world.ts'
 
 /**
  * The whole list of steps that lead from the world to the wish, in the order of the flow: check → stop traffic → stop →
@@ -10,9 +13,45 @@ import type { World } from './world.ts'
  * batch is the rest of it. Going back is planning towards the old wish.
  */
 export function plan(world: World): Plan {
-  const once = world.once.map((kind): Batch => ({ lanes: [[step(kind, { set: world.wanted?.set ?? 0, ordinal: -1, arm: null })]] }))
-  const moves = world.wanted === null ? stopAll(world) : world.strategy.kind === 'blue-green' ? blueGreen(world, world.wanted) : rolling(world, world.wanted)
-  return { batches: [...once, ...moves].filter((batch) => batch.lanes.some((lane) => lane.length > 0)).map(withoutEmptyLanes) }
+  const set = world.wanted?.set ?? 0
+  const once = world.once.map((kind): Batch => ({ lanes: [[step(kind, { set, ordinal: -1, arm: null })]] }))
+  const moves = world.wanted === null ? stopAll(world) : STRATEGIES[world.strategy.kind](world, world.wanted)
+  const batches = [...once, ...takeShareBack(world), ...moves, ...endHold(world, set)]
+  return { batches: batches.filter((batch) => batch.lanes.some((lane) => lane.length > 0)).map(withoutEmptyLanes) }
+}
+
+const STRATEGIES: Readonly<Record<World['strategy']['kind'], (world: World, wanted: Wanted) => Batch[]>> = {
+  rolling,
+  'blue-green': blueGreen,
+  recreate,
+  canary,
+}
+
+/** A share belongs to the set that is wanted: any other gives it back before anything moves. */
+function takeShareBack(world: World): Batch[] {
+  if (world.share === 0) return []
+  const arm: Arm = otherArm(world.liveArm)
+  const isOurs = world.instances.some((instance) => instance.set === world.wanted?.set && instance.arm === arm && instance.traffic === 'in')
+  return isOurs ? [] : [{ lanes: [[shareStep('shift-traffic', { set: world.wanted?.set ?? 0, arm, percent: 0 })]] }]
+}
+
+/** Whatever comes of it, nobody waits longer than until the last move. */
+function endHold(world: World, set: number): Batch[] {
+  return world.holds ? [{ lanes: [[step('end-hold', { set, ordinal: -1, arm: null })]] }] : []
+}
+
+/**
+ * What a deployment that stands still needs: instances that got requests and have no running container come again, whatever
+ * set they belong to. Nothing else moves. undefined: nothing. Pure.
+ */
+export function repairs(world: World): Batch | undefined {
+  const broken = inOrder(world.instances).filter(({ traffic, container }) => traffic === 'in' && container !== 'running')
+  if (broken.length === 0) return undefined
+  return {
+    lanes: broken.map((instance) =>
+      bringUp({ ordinal: instance.ordinal, instance: { ...instance, faulty: false } }, { set: instance.set, arm: instance.arm, world }),
+    ),
+  }
 }
 
 function withoutEmptyLanes(batch: Batch): Batch {

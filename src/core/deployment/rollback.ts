@@ -1,4 +1,4 @@
-import { ConflictError, NotFoundError } from '../../lib/errors.ts'
+import { ConflictError, NotFoundError, PolicyError } from '../../lib/errors.ts'
 import type { ReadStore, Tx } from '../../store/types.ts'
 import type { Actor } from '../actor/actor.ts'
 import { addRevision, headRevision } from '../config-revision/revise.ts'
@@ -13,6 +13,10 @@ export interface Rollback {
   readonly environment: Environment
   /** Number of the release to go back to; null: the last good one. */
   readonly to: number | null
+  /** Also where the release forbids that anything goes back from it. */
+  readonly insists?: boolean
+  /** Why, for people; default: that it was rolled back. */
+  readonly reason?: string
 }
 
 export interface RolledBack {
@@ -26,15 +30,20 @@ export interface RolledBack {
 /**
  * Opens a deployment for an older release: image and configuration go back together, that release's configuration becomes
  * the head, and the pair that is left behind is pinned. Throws ConflictError `deployment.no_rollback_target`,
- * `release.artifact_gone`, NotFoundError `release.not_found`.
+ * `release.artifact_gone`, NotFoundError `release.not_found`, PolicyError `release.rollback_forbidden`.
  */
 export function rollback(context: Pick<Context, 'store' | 'clock'>, input: Rollback): Promise<RolledBack> {
   const now = context.clock.now()
   return context.store.transaction(async (tx) => {
     const environment = await tx.environments.get({ projectId: input.environment.projectId }, input.environment.id)
     const { from, to } = await rollbackTarget(tx, environment, input.to)
+    if (from.runSpec.rollback === 'forbidden' && input.insists !== true)
+      throw new PolicyError(
+        'release.rollback_forbidden',
+        `${releaseName(from)} forbids going back from it (rollback: forbidden in its lockgate.yaml): its data may be of no use to an older release. A person who knows better says --force.`,
+      )
     const undoes = await makeHead(tx, { environment, to, actor: input.actor, now })
-    await pin(tx, { environment, from, to, now })
+    await pinRelease(tx, { environment, from, to, now, reason: input.reason ?? `rolled back from ${releaseName(from)} to ${releaseName(to)}` })
     const deployment = await openDeployment(tx, {
       environment,
       verb: 'rollback',
@@ -116,16 +125,19 @@ async function makeHead(
   return undoes
 }
 
-async function pin(tx: Tx, input: { readonly environment: Environment; readonly from: Release; readonly to: Release; readonly now: number }): Promise<void> {
-  const { environment, from, to, now } = input
+interface Pinning {
+  readonly environment: Environment
+  /** The release that is left behind, and the one that is gone back to. */
+  readonly from: Release
+  readonly to: Release
+  readonly now: number
+  readonly reason: string
+}
+
+/** The pair (artifact, configuration) that is left behind is refused to what deploys by itself. */
+export async function pinRelease(tx: Tx, { environment, from, to, now, reason }: Pinning): Promise<void> {
   await tx.removePins(environment.id, to)
   if (from.id === to.id) return
   await tx.removePins(environment.id, from)
-  await tx.pins.insert({
-    environmentId: environment.id,
-    artifactId: from.artifactId,
-    configRevisionId: from.configRevisionId,
-    reason: `rolled back from ${releaseName(from)} to ${releaseName(to)}`,
-    createdAt: now,
-  })
+  await tx.pins.insert({ environmentId: environment.id, artifactId: from.artifactId, configRevisionId: from.configRevisionId, reason, createdAt: now })
 }

@@ -5,11 +5,14 @@ import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import { instanceName } from '../environment/journal.ts'
 import type { Snapshot } from '../environment/snapshot.ts'
+import { watchAfter } from '../environment/watch.ts'
 import type { Prober } from '../instance/probe.ts'
+import { releaseName } from '../release/release.ts'
 import { type Deployment, type DeploymentCause, type DeploymentMove, moveDeployment } from './deployment.ts'
 import { inputsOf, recordDeployment, waitsFor } from './open.ts'
 import { reportFailure } from './report.ts'
-import type { Plan, Step } from './step.ts'
+import { pinRelease } from './rollback.ts'
+import type { Plan, Step, StepKind, StepRecord } from './step.ts'
 
 const AT_ONCE: PassResult = { afterMs: 0 }
 
@@ -28,6 +31,8 @@ async function begin(tx: Tx, input: { readonly snapshot: Snapshot; readonly next
   const frozen = { ...queued, ...inputsOf(environment, queued) }
   const running = await tx.deployments.save(queued, moveDeployment(frozen, { status: 'running', cause: 'requested', blocked: null, startedAt: input.now }))
   await recordDeployment(tx, running, { environment, actor: running.actor })
+  // What was watched is about to change.
+  if (environment.watch !== null) await tx.environments.save(environment, { ...environment, watch: null })
   for (const other of await tx.deployments.list(EVERYTHING, { where: { environmentId: environment.id, status: 'queued' } })) {
     await tx.deployments.save(other, { ...other, blocked: waitsFor(running) })
   }
@@ -40,16 +45,30 @@ export async function block(context: Pick<Context, 'store'>, environmentId: stri
   await context.store.transaction((tx) => tx.deployments.save(active, { ...active, blocked }))
 }
 
+/** Steps before which nothing is half done: before anything moved, between two batches, while a share is watched. */
+const SAFE: readonly StepKind[] = ['check', 'update', 'hold', 'shift-traffic', 'soak', 'switch']
+
+function isAtSafePoint(plan: Plan): boolean {
+  return plan.batches[0]?.lanes.every((lane) => lane[0] !== undefined && SAFE.includes(lane[0].kind)) ?? false
+}
+
 /**
  * Whether a newer queued deployment may take over now: the running one is of the same kind and stands at a safe point,
- * before anything moved or between two batches, never between stop traffic and resume traffic.
+ * never between stop traffic and resume traffic.
  */
 export function supersedable(snapshot: Snapshot, plan: Plan): boolean {
   const { active, queued, openSteps, direction } = snapshot
-  if (!active || direction !== 'forward' || openSteps.length > 0) return false
+  // Watching can be left at any time; everything else that was begun is brought to its end.
+  if (!active || direction !== 'forward' || openSteps.some((step) => step.kind !== 'soak')) return false
   const brings = (deployment: Deployment): boolean => deployment.verb === 'deploy' || deployment.verb === 'rollback'
-  if (!brings(active) || !queued.some(brings)) return false
-  return plan.batches[0]?.lanes.every((lane) => lane[0]?.kind === 'check' || lane[0]?.kind === 'update') ?? false
+  return brings(active) && queued.some(brings) && plan.batches[0]?.lanes[0]?.[0]?.kind !== 'switch' && isAtSafePoint(plan)
+}
+
+/** Whether a person's wish to let it stand can be met now. `open`: intents without a result that are still planned. */
+export function pausable(snapshot: Snapshot, plan: Plan, open: readonly StepRecord[]): boolean {
+  const { active, direction } = snapshot
+  if (!active?.pauseRequested || active.status !== 'running' || direction !== 'forward') return false
+  return open.every((step) => step.kind === 'soak') && isAtSafePoint(plan)
 }
 
 /** The running deployment ends where it is, and the newest queued one begins in the same transaction: nothing goes back in between. */
@@ -84,9 +103,18 @@ export async function revert(context: Context, snapshot: Snapshot, turn: TurnRou
   await context.store.transaction(async (tx) => {
     const move: DeploymentMove = { status: 'reverting', cause: turn.cause, message: turn.message, blocked: null, ...(report ? { report } : {}) }
     const reverting = await tx.deployments.save(active, moveDeployment(active, move))
+    if (turn.cause === 'answers_worse') await pinWorse(tx, { snapshot, now: context.clock.now() })
     await recordDeployment(tx, reverting, { environment: snapshot.environment, actor: turn.cause === 'requested' ? active.actor : 'lockgate' })
   })
   return AT_ONCE
+}
+
+/** What was found worse is not deployed again by itself. */
+async function pinWorse(tx: Tx, at: { readonly snapshot: Snapshot; readonly now: number }): Promise<void> {
+  const { active, environment, release } = at.snapshot
+  if (!active || !release || active.previous.releaseId === null) return
+  const to = await tx.releases.get(EVERYTHING, active.previous.releaseId)
+  await pinRelease(tx, { environment, from: release, to, now: at.now, reason: `${releaseName(release)} answered worse than ${releaseName(to)}` })
 }
 
 /** The world is as the deployment wants it: succeeded; or as it was before: failed or cancelled. */
@@ -98,7 +126,7 @@ export async function finish(context: Pick<Context, 'store' | 'clock'>, snapshot
     const current = await tx.environments.get(EVERYTHING, environment.id)
     const saved = await tx.deployments.save(active, moveDeployment(active, ending(active, { now, remark })))
     if (saved.status === 'succeeded') {
-      await tx.environments.save(current, { ...current, wish: active.wish })
+      await tx.environments.save(current, { ...current, wish: active.wish, watch: await watchAfter(tx, { environment: current, deployment: active }) })
       if (active.wish.releaseId !== null && active.wish.running) await tx.releases.set(active.wish.releaseId, { provenAt: now })
     }
     await recordDeployment(tx, saved, { environment: current, actor: 'lockgate' })

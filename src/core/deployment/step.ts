@@ -1,7 +1,22 @@
 import type { Arm } from '../environment/environment.ts'
 
 /** The words of the ordered flow: check, stop traffic, stop, update, start, resume traffic. */
-export type StepKind = 'check' | 'release-command' | 'update' | 'start' | 'resume-traffic' | 'switch' | 'stop-traffic' | 'stop' | 'remove'
+export const STEP_KINDS = [
+  'check',
+  'release-command',
+  'hold',
+  'update',
+  'start',
+  'resume-traffic',
+  'shift-traffic',
+  'soak',
+  'switch',
+  'stop-traffic',
+  'stop',
+  'remove',
+  'end-hold',
+] as const
+export type StepKind = (typeof STEP_KINDS)[number]
 
 /** One idempotent action of a plan. `key` is the same whenever the same action is planned again. */
 export interface Step {
@@ -11,6 +26,8 @@ export interface Step {
   /** -1: the step is not about one instance. */
   readonly ordinal: number
   readonly arm: Arm | null
+  /** The share a canary is brought to, or watched at; null: the step is not about one. */
+  readonly percent: number | null
 }
 
 /** Lanes run side by side; the steps of one lane one after the other. A batch ends when all its lanes have. */
@@ -52,4 +69,14 @@ export interface StepNumbers {
   readonly generation?: number
   readonly exitCode?: number
   readonly probe?: string
+  /** Most requests that were seen to wait in the edge. */
+  readonly held?: number
+  readonly percent?: number
+  /** What the edge counted of the instance, or of the new set; and of the old one beside it. Times in milliseconds. */
+  readonly requests?: number
+  readonly failures?: number
+  readonly answerMs?: number
+  readonly oldRequests?: number
+  readonly oldFailures?: number
+  readonly oldAnswerMs?: number
 }

@@ -1,4 +1,5 @@
-import type { Arm, ResolvedStrategy } from '../environment/environment.ts'
+import type { Arm } from '../environment/environment.ts'
+import type { ResolvedStrategy } from '../environment/strategy.ts'
 
 /** What should run: `count` instances of one set; null: nothing. */
 export interface Wanted {
@@ -32,6 +33,12 @@ export interface World {
   readonly liveArm: Arm
   /** The edge has confirmed which arm is live. */
   readonly liveArmConfirmed: boolean
+  /** What the other arm gets of the requests, in percent; confirmed as the live arm is. */
+  readonly share: number
+  /** The greatest share at which the new set was watched and found good. */
+  readonly soaked: number
+  /** Requests wait in the edge. */
+  readonly holds: boolean
   readonly instances: readonly InstanceView[]
   /** One-time steps of the deployment that are still to be done, in order. */
   readonly once: readonly ('check' | 'release-command')[]

@@ -7,14 +7,17 @@ import type { DeploymentCause } from '../deployment/deployment.ts'
 import type { Step, StepNumbers, StepRecord } from '../deployment/step.ts'
 import type { Instance, ObservedInstance } from '../instance/instance.ts'
 import type { Release } from '../release/release.ts'
+import type { Environment } from './environment.ts'
 import { instanceName, intend, journalKey } from './journal.ts'
 import type { Senses, Snapshot } from './snapshot.ts'
 
-/** How a step stands after one look: passed, still waiting (for what), or failed (the deployment goes back). */
+/** How a step stands after one look: passed, still waiting (for what), failed (the deployment goes back), or asked of a person. */
 export type Outcome =
   | { readonly kind: 'passed'; readonly numbers?: StepNumbers }
   | { readonly kind: 'waiting'; readonly for: string; readonly numbers?: StepNumbers; readonly afterMs?: number }
-  | { readonly kind: 'failed'; readonly cause: DeploymentCause; readonly message: string }
+  | { readonly kind: 'failed'; readonly cause: DeploymentCause; readonly message: string; readonly numbers?: StepNumbers }
+  /** Only a person can say whether it passes: the deployment stands still until then. */
+  | { readonly kind: 'asks'; readonly message: string; readonly numbers: StepNumbers }
 
 export interface ActionInput {
   readonly context: Context
@@ -43,12 +46,24 @@ export async function intent(input: ActionInput, also?: (tx: Tx) => Promise<void
   return record
 }
 
-/** Marks that the routing of this environment changed. */
-export async function route(tx: Tx, snapshot: Snapshot): Promise<number> {
+/** Marks that the routing of this environment changed, with what changes in the environment itself. */
+export async function route(tx: Tx, snapshot: Snapshot, change: Partial<Pick<Environment, 'liveArm' | 'share' | 'hold'>> = {}): Promise<number> {
   const generation = await tx.nextEdgeGeneration()
   const current = await tx.environments.get(EVERYTHING, snapshot.environment.id)
-  await tx.environments.save(current, { ...current, routeGeneration: generation })
+  await tx.environments.save(current, { ...current, ...change, routeGeneration: generation })
   return generation
+}
+
+/** Passes when the edge has confirmed what the environment wants routed. */
+export function confirmed(input: ActionInput, numbers: StepNumbers = {}): Outcome {
+  const generation = input.snapshot.environment.routeGeneration
+  if (input.senses.confirmedGeneration >= generation) return { kind: 'passed', numbers: { ...numbers, generation } }
+  return toConfirm(numbers)
+}
+
+/** Waits for that. */
+export function toConfirm(numbers: StepNumbers = {}): Outcome {
+  return { kind: 'waiting', for: 'the edge to confirm', numbers, afterMs: 1_000 }
 }
 
 export interface Located {

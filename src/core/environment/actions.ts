@@ -10,16 +10,18 @@ import { type Instance, labelOf, type ObservedInstance } from '../instance/insta
 import type { Release } from '../release/release.ts'
 import { environmentOf } from '../secret/environment.ts'
 import { type ActionInput, intent, locate, type Outcome, route } from './action.ts'
+import { count } from './count.ts'
 import { instanceName } from './journal.ts'
+import { numbersOf } from './soak.ts'
 import { moveSubnet } from './subnet.ts'
 
 /** update: the record with an address of its own, then the container, not started. */
 export async function update(input: ActionInput): Promise<Outcome> {
   const { context, snapshot, step, senses } = input
-  const release = snapshot.release
-  if (!release) return { kind: 'passed' }
   const name = instanceName(snapshot, context.store.installation, step)
   const existing = snapshot.instances.find((instance) => instance.name === name)
+  const release = existing ? snapshot.releases.get(existing.releaseId) : snapshot.release
+  if (!release) return { kind: 'passed' }
   const wait = existing ? tooEarly(context, existing) : null
   if (wait) return wait
   const record = await intent(input, async (tx) => {
@@ -60,6 +62,7 @@ async function addInstance(
     crashes: 0,
     retryAt: 0,
     fault: null,
+    counted: null,
     createdAt: context.clock.now(),
     removedAt: null,
     removedGeneration: 0,
@@ -173,11 +176,16 @@ function tooEarly(context: Context, instance: Instance): Outcome | null {
 
 /** stop: signal, grace, kill. */
 export async function stop(input: ActionInput): Promise<Outcome> {
-  const name = instanceName(input.snapshot, input.context.store.installation, input.step)
+  const { context, snapshot, step } = input
+  const name = instanceName(snapshot, context.store.installation, step)
   await intent(input)
-  await input.context.runtime.stop(name)
-  const seen = (await input.context.runtime.observe(input.snapshot.environment.id)).find((one) => one.name === name)
-  return { kind: 'passed', numbers: seen?.exitCode === null || seen === undefined ? {} : { exitCode: seen.exitCode } }
+  // The edge still names it: how it answered is what its successor is compared with.
+  const own = snapshot.instances.filter((instance) => instance.name === name)
+  const counted = await count(context, own).catch(() => own)
+  await context.runtime.stop(name)
+  const seen = (await context.runtime.observe(snapshot.environment.id)).find((one) => one.name === name)
+  const exit = seen === undefined || seen.exitCode === null ? {} : { exitCode: seen.exitCode }
+  return { kind: 'passed', numbers: { ...exit, ...(counted[0]?.counted ? numbersOf(counted[0].counted.sample) : {}) } }
 }
 
 /** remove: the container, then its record; a wanted ordinal keeps its record, and so its address. */

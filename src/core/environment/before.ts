@@ -22,7 +22,8 @@ export async function check(input: ActionInput): Promise<Outcome> {
     if (!(error instanceof PlatformError) || error.retryable) throw error
     return { kind: 'failed', cause: 'check_failed', message: messageOf(error) }
   }
-  const neededMb = release.runSpec.limits.memoryMb * (snapshot.wish.count + (snapshot.active?.strategy.kind === 'rolling' ? snapshot.active.strategy.surge : 0))
+  const strategy = snapshot.active?.strategy
+  const neededMb = release.runSpec.limits.memoryMb * (snapshot.wish.count + (strategy?.kind === 'rolling' ? strategy.surge : 0))
   const presentMb = Math.floor(totalmem() / 1024 / 1024)
   if (neededMb > presentMb) {
     return {

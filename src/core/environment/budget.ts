@@ -1,5 +1,4 @@
 import type { Context } from '../context.ts'
-import type { StepRecord } from '../deployment/step.ts'
 
 /** No pass counts more than this: while the server (or the whole machine) stood still no deadline was used up. */
 const MOST_PER_PASS_MS = 2_000
@@ -13,11 +12,11 @@ export class Budgets {
     this.#context = context
   }
 
-  /** Adds the time since the last look, and gives the sum in milliseconds. */
-  use(key: string, record: StepRecord | undefined): number {
+  /** Adds the time since the last look, and gives the sum in milliseconds. `keptMs`: what was used before our own start. */
+  use(key: string, keptMs: number): number {
     const at = this.#context.clock.monotonic()
     const last = this.#seen.get(key)
-    const usedMs = last === undefined ? (record?.budgetUsedMs ?? 0) : last.usedMs + Math.min(at - last.at, MOST_PER_PASS_MS)
+    const usedMs = last === undefined ? keptMs : last.usedMs + Math.min(at - last.at, MOST_PER_PASS_MS)
     this.#seen.set(key, { at, usedMs })
     return usedMs
   }

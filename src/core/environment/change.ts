@@ -2,6 +2,7 @@ import { ConflictError } from '../../lib/errors.ts'
 import type { Actor } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import type { Environment, Verification } from './environment.ts'
+import { type Strategy, strategyText } from './strategy.ts'
 
 export interface EnvironmentChange {
   readonly actor: Actor
@@ -10,6 +11,8 @@ export interface EnvironmentChange {
   /** null: no tags any more. */
   readonly tags?: string | null | undefined
   readonly verify?: Verification | undefined
+  /** From the next deployment on; null: as `lockgate.yaml` says, from the next one that has it. */
+  readonly strategy?: Strategy | null | undefined
 }
 
 /** Changes what is deployed to an environment, and what is done before a promotion to it. Throws ConflictError `environment.branch_taken`. */
@@ -21,7 +24,13 @@ export function changeEnvironment(context: Pick<Context, 'store'>, input: Enviro
     const rival = siblings.find((sibling) => sibling.id !== environment.id && sibling.branch === input.branch)
     if (rival) throw new ConflictError('environment.branch_taken', `A push to ${input.branch} is deployed to ${rival.name} already.`)
     const { branch = environment.branch, tags = environment.tags, verify = environment.verify } = input
-    const changed = await tx.environments.save(environment, { ...environment, branch, tags, verify })
+    const strategy =
+      input.strategy === undefined
+        ? {}
+        : input.strategy === null
+          ? { strategySetBy: 'default' as const }
+          : { strategy: input.strategy, strategySetBy: 'operator' as const }
+    const changed = await tx.environments.save(environment, { ...environment, branch, tags, verify, ...strategy })
     await tx.record({
       kind: 'environment.changed',
       actor: input.actor.name,
@@ -29,7 +38,7 @@ export function changeEnvironment(context: Pick<Context, 'store'>, input: Enviro
       appId: environment.appId,
       environmentId: environment.id,
       subject: environment.id,
-      data: { branch, tags, verify },
+      data: { branch, tags, verify, strategy: strategyText(changed.strategy) },
     })
     return changed
   })

@@ -6,7 +6,8 @@ import { type App, type EnvironmentName, PRODUCTION } from '../app/app.ts'
 import type { Context } from '../context.ts'
 import { claimDomain } from '../route/domain.ts'
 import type { HostName, PathPrefix } from '../route/route.ts'
-import type { Environment } from './environment.ts'
+import { DEFAULT_WATCH, type Environment } from './environment.ts'
+import { DEFAULT_STRATEGY } from './strategy.ts'
 import { freeSubnet } from './subnet.ts'
 
 interface NewEnvironment {
@@ -41,12 +42,16 @@ export async function newEnvironment(tx: Tx, input: NewEnvironment): Promise<Env
     appId: app.id,
     name,
     wish: { releaseId: null, set: 0, count: 1, running: true },
-    strategy: { kind: 'auto', surge: 1 },
+    strategy: DEFAULT_STRATEGY,
     strategySetBy: 'default',
     branch: input.branch,
     tags: input.tags,
     verify: 'off',
     liveArm: 'blue',
+    share: null,
+    hold: null,
+    watchPolicy: DEFAULT_WATCH,
+    watch: null,
     routeGeneration: 0,
     subnet: await freeSubnet(tx),
     createdAt: now,

@@ -1,5 +1,7 @@
-import { z } from 'zod'
 import type { EnvironmentName } from '../app/app.ts'
+import type { Sample } from '../instance/reading.ts'
+import type { Hold, Sticky } from '../route/route.ts'
+import type { Strategy } from './strategy.ts'
 
 /** What should run in an environment. `set` grows with everything that wants new instances (a deploy, a restart). */
 export interface Wish {
@@ -9,24 +11,41 @@ export interface Wish {
   readonly running: boolean
 }
 
-export const Strategy = z
-  .strictObject({
-    kind: z.enum(['auto', 'rolling', 'blue-green']).default('auto').describe('auto: blue-green for one instance, rolling for more'),
-    surge: z.int().min(0).max(32).default(1).describe('Rolling: how many new instances start before as many old ones stop; 0 stops first'),
-  })
-  .describe('How a deployment moves')
-export type Strategy = z.infer<typeof Strategy>
-
-/** A strategy with `auto` decided. */
-export interface ResolvedStrategy {
-  readonly kind: 'rolling' | 'blue-green'
-  readonly surge: number
-}
-
 /** test: the artifact's tests are run in it; rebuild: it is built again and its files are compared. */
 export type Verification = 'off' | 'test' | 'rebuild'
 
 export type Arm = 'blue' | 'green'
+
+/** The part of the requests that goes to the arm which is not live. */
+export interface Share {
+  /** 1 to 99. */
+  readonly percent: number
+  readonly sticky: Sticky
+  readonly salt: string
+}
+
+/** How what was deployed is watched afterwards. */
+export interface WatchPolicy {
+  /** 0: not at all. */
+  readonly forMs: number
+  /** Whether a worse release goes back by itself. */
+  readonly rollback: boolean
+}
+
+export const DEFAULT_WATCH: WatchPolicy = { forMs: 120_000, rollback: true }
+
+/** A release under observation after its deployment. */
+export interface Watch {
+  readonly deploymentId: string
+  /** What served before it, and how it answered; null where nothing did. */
+  readonly before: { readonly releaseId: string; readonly sample: Sample } | null
+  /** Milliseconds of the window that are used: counted while we look, not between two clocks. */
+  readonly usedMs: number
+  /** How it answers so far. */
+  readonly sample: Sample
+  /** It answered worse, and stays all the same: why. null: nothing was found. */
+  readonly worse: string | null
+}
 
 export interface Environment {
   readonly id: string
@@ -45,6 +64,13 @@ export interface Environment {
   readonly verify: Verification
   /** Which of the two arms is stable: the one its hostnames lead to. */
   readonly liveArm: Arm
+  /** What the other arm gets; null: nothing. */
+  readonly share: Share | null
+  /** Its requests wait in the edge; null: they do not. */
+  readonly hold: Hold | null
+  readonly watchPolicy: WatchPolicy
+  /** null: nothing is watched. */
+  readonly watch: Watch | null
   /** The edge generation that first holds what this environment wants routed. */
   readonly routeGeneration: number
   /** A /26 of the instance range, as an index. */
@@ -57,12 +83,6 @@ export interface Environment {
 }
 
 export const MAX_COUNT = 48
-
-/** Decides `auto`: one instance is replaced as a whole, several one after another. */
-export function resolveStrategy(strategy: Strategy, count: number): ResolvedStrategy {
-  const kind = strategy.kind === 'auto' ? (count > 1 ? 'rolling' : 'blue-green') : strategy.kind
-  return { kind, surge: strategy.surge }
-}
 
 /** Stable for candidate, candidate for stable. */
 export function otherArm(arm: Arm): Arm {

@@ -50,17 +50,19 @@ export async function conclude(
 
 /**
  * Open intents that the plan no longer asks for have passed: the world shows their effect. Those of another deployment or
- * direction are dropped: that deployment has ended or turned round.
+ * direction are dropped: that deployment has ended or turned round. Gives those that are still planned.
  */
-export async function settle(context: Pick<Context, 'store' | 'clock'>, snapshot: Snapshot, plan: Plan): Promise<void> {
+export async function settle(context: Pick<Context, 'store' | 'clock'>, snapshot: Snapshot, plan: Plan): Promise<readonly StepRecord[]> {
   const planned = new Set(plan.batches.flatMap((batch) => batch.lanes.flat()).map((step) => journalKey(snapshot, step)))
   const prefix = `${snapshot.active?.id ?? 'keep'}/${snapshot.direction}/`
   const passed = snapshot.openSteps.filter((record) => !planned.has(record.key))
-  if (passed.length === 0) return
+  const open = snapshot.openSteps.filter((record) => planned.has(record.key))
+  if (passed.length === 0) return open
   const now = context.clock.now()
   await context.store.transaction(async (tx) => {
     for (const record of passed) await conclude(tx, record, { status: record.key.startsWith(prefix) ? 'done' : 'dropped', now, ...drained(record) })
   })
+  return open
 }
 
 /** Nothing is planned any more for an instance whose requests were counted: the last of them has ended. */

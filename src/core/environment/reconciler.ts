@@ -5,9 +5,10 @@ import { EVERYTHING } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
 import type { Context } from '../context.ts'
 import { isDeploymentFinished } from '../deployment/deployment.ts'
-import { plan as planWorld } from '../deployment/plan.ts'
-import { beginNext, block, finish, revert, supersedable, supersedeActive } from '../deployment/steer.ts'
-import type { Batch, Plan, Step, StepKind } from '../deployment/step.ts'
+import { standStill } from '../deployment/pause.ts'
+import { plan as planWorld, repairs } from '../deployment/plan.ts'
+import { beginNext, block, finish, pausable, revert, supersedable, supersedeActive } from '../deployment/steer.ts'
+import type { Batch, Step, StepKind } from '../deployment/step.ts'
 import type { ProbeTarget } from '../instance/ask.ts'
 import type { Prober } from '../instance/probe.ts'
 import { advanceOneOffs } from '../one-off/advance.ts'
@@ -16,21 +17,28 @@ import type { ActionInput, Outcome } from './action.ts'
 import { remove, start, stop, update } from './actions.ts'
 import { check, releaseCommand } from './before.ts'
 import { Budgets } from './budget.ts'
+import { endHold, hold } from './hold.ts'
 import { conclude, journalKey, settle } from './journal.ts'
 import { type Senses, type Snapshot, takeSnapshot, worldOf } from './snapshot.ts'
+import { shiftTraffic, soak } from './soak.ts'
 import { forgetGone, keepTidy } from './tidy.ts'
 import { resumeTraffic, stopTraffic, switchArms } from './traffic.ts'
+import { watchOver } from './watch.ts'
 
 const ACTIONS: Readonly<Record<StepKind, (input: ActionInput) => Promise<Outcome>>> = {
   check,
   'release-command': releaseCommand,
+  hold,
   update,
   start,
   'resume-traffic': resumeTraffic,
+  'shift-traffic': shiftTraffic,
+  soak,
   switch: switchArms,
   'stop-traffic': stopTraffic,
   stop,
   remove,
+  'end-hold': endHold,
 }
 
 /** Looked at again after this long although nothing woke us. */
@@ -79,28 +87,48 @@ export class EnvironmentReconciler {
     if (snapshot.active === null && snapshot.queued.length > 0) return beginNext(this.#context, snapshot)
     this.#needs.prober.watch(environmentId, await this.#targets(snapshot))
     const senses = await this.#senses(snapshot)
-    const plan = planWorld(worldOf(snapshot, senses))
-    await settle(this.#context, snapshot, plan)
+    const world = worldOf(snapshot, senses)
+    const plan = planWorld(world)
+    const open = await settle(this.#context, snapshot, plan)
     const oneOffs = await advanceOneOffs(this.#context, snapshot)
     const active = snapshot.active
     if (active?.cancelRequested && snapshot.direction === 'forward')
       return revert(this.#context, snapshot, { cause: 'requested', message: 'cancelled: going back to what was there', failed: null })
     if (supersedable(snapshot, plan)) return supersedeActive(this.#context, snapshot)
-    const first = plan.batches[0]
-    if (first) return soonest(await this.#take(snapshot, { senses, plan, batch: first }), oneOffs)
+    if (active !== null && pausable(snapshot, plan, open)) {
+      await standStill(this.#context, active, { cause: 'requested', message: 'paused' })
+      return { afterMs: 0 }
+    }
+    // What stands still is kept up, and not moved on.
+    const first = active?.status === 'paused' ? repairs(world) : plan.batches[0]
+    if (first) return soonest(await this.#take(snapshot, { senses, batch: first }), oneOffs)
+    if (active?.status === 'paused') return soonest({ afterMs: RESYNC_MS }, oneOffs)
     if (senses.confirmedGeneration < snapshot.environment.routeGeneration) return { afterMs: 1_000 }
     if (active !== null && !isDeploymentFinished(active)) return finish(this.#context, snapshot)
+    const watched = await this.#watch(snapshot)
+    if (watched) return soonest(watched, oneOffs)
     await keepTidy(this.#context, snapshot, senses)
     if (snapshot.environment.removedAt !== null) return forgetGone(this.#context, snapshot, this.#needs.forgetApp)
     return soonest({ afterMs: RESYNC_MS }, oneOffs)
   }
 
+  async #watch(snapshot: Snapshot): Promise<PassResult | null> {
+    const { watch } = snapshot.environment
+    if (watch === null || snapshot.environment.removedAt !== null) return null
+    return watchOver(this.#context, snapshot, this.#budgets.use(`watch/${watch.deploymentId}`, watch.usedMs))
+  }
+
   /** The first step of each lane, side by side. */
-  async #take(snapshot: Snapshot, now: { readonly senses: Senses; readonly plan: Plan; readonly batch: Batch }): Promise<PassResult> {
+  async #take(snapshot: Snapshot, now: { readonly senses: Senses; readonly batch: Batch }): Promise<PassResult> {
     const steps = now.batch.lanes.flatMap((lane) => lane.slice(0, 1))
     const results = await Promise.all(steps.map((step) => this.#advance(snapshot, step, now.senses)))
     const failed = results.find((result) => result.outcome.kind === 'failed')
     if (failed?.outcome.kind === 'failed') return this.#failed(snapshot, { step: failed.step, outcome: failed.outcome })
+    const asked = results.flatMap((result) => (result.outcome.kind === 'asks' ? [result.outcome] : []))[0]
+    if (asked && snapshot.active) {
+      await standStill(this.#context, snapshot.active, { cause: 'inconclusive', message: asked.message })
+      return { afterMs: 0 }
+    }
     const waits = results.flatMap((result) => (result.outcome.kind === 'waiting' ? [result.outcome] : []))
     const trouble = this.#needs.routes.trouble
     await block(
@@ -115,7 +143,7 @@ export class EnvironmentReconciler {
   async #advance(snapshot: Snapshot, step: Step, senses: Senses): Promise<{ readonly step: Step; readonly outcome: Outcome }> {
     const key = journalKey(snapshot, step)
     const open = snapshot.openSteps.find((record) => record.key === key)
-    const budgetMs = this.#budgets.use(key, open)
+    const budgetMs = this.#budgets.use(key, open?.budgetUsedMs ?? 0)
     const input: ActionInput = { context: this.#context, snapshot, senses, step, budgetMs }
     const outcome = await ACTIONS[step.kind](input).catch((error: unknown): Outcome => {
       if (error instanceof UnavailableError || !(error instanceof PlatformError) || error.code === 'store.stale') throw error
@@ -133,14 +161,15 @@ export class EnvironmentReconciler {
     const { store, clock } = this.#context
     const open = (await store.read.steps.list(EVERYTHING, { where: { environmentId: snapshot.environment.id, status: 'intended', key }, limit: 1 }))[0]
     if (!open) return
-    if (outcome.kind === 'waiting') {
+    if (outcome.kind === 'waiting' || outcome.kind === 'asks') {
+      const waiting = outcome.kind === 'waiting' ? outcome.for : 'an answer'
       const numbers = { ...open.numbers, ...outcome.numbers }
-      if (open.waiting === outcome.for && budgetMs - open.budgetUsedMs < 1_000 && JSON.stringify(numbers) === JSON.stringify(open.numbers)) return
-      await store.transaction((tx) => tx.steps.set(open.id, { waiting: outcome.for, numbers, budgetUsedMs: Math.round(budgetMs) }))
+      if (open.waiting === waiting && budgetMs - open.budgetUsedMs < 1_000 && JSON.stringify(numbers) === JSON.stringify(open.numbers)) return
+      await store.transaction((tx) => tx.steps.set(open.id, { waiting, numbers, budgetUsedMs: Math.round(budgetMs) }))
       return
     }
     this.#budgets.forget(key)
-    const numbers = outcome.kind === 'passed' ? outcome.numbers : undefined
+    const { numbers } = outcome
     await store.transaction((tx) =>
       conclude(tx, open, { status: outcome.kind === 'passed' ? 'done' : 'failed', now: clock.now(), ...(numbers ? { numbers } : {}) }),
     )

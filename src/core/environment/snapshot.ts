@@ -6,7 +6,8 @@ import type { StepRecord } from '../deployment/step.ts'
 import type { InstanceView, World } from '../deployment/world.ts'
 import type { Instance, ObservedInstance, ProbeResult } from '../instance/instance.ts'
 import type { Release } from '../release/release.ts'
-import { type Environment, resolveStrategy, type Wish } from './environment.ts'
+import type { Environment, Wish } from './environment.ts'
+import { resolveStrategy } from './strategy.ts'
 
 /** forward: towards a deployment's wish; back: towards what was before it; keep: no deployment, the wish is kept. */
 export type Direction = 'forward' | 'back' | 'keep'
@@ -27,6 +28,8 @@ export interface Snapshot {
   readonly observed: ReadonlyMap<string, ObservedInstance>
   readonly openSteps: readonly StepRecord[]
   readonly once: World['once']
+  /** The greatest share at which the new set of the deployment was found good. */
+  readonly soaked: number
 }
 
 /** Reads it; null when the environment is gone. */
@@ -60,7 +63,13 @@ export async function takeSnapshot(
     observed: new Map(observed.map((one) => [one.name, one])),
     openSteps: await read.steps.list(EVERYTHING, { where: { environmentId, status: 'intended' }, orderBy: 'seq' }),
     once: active === null || direction === 'back' ? [] : await onceOf(context, active, byId),
+    soaked: active?.strategy.kind === 'canary' ? await soakedOf(context, active) : 0,
   }
+}
+
+async function soakedOf(context: Pick<Context, 'store'>, active: Deployment): Promise<number> {
+  const done = await context.store.read.steps.list(EVERYTHING, { where: { deploymentId: active.id, status: 'done', kind: 'soak' } })
+  return Math.max(0, ...done.map((step) => step.numbers.percent ?? 0))
 }
 
 /** One-time steps the journal does not show as done. Only what brings a new release is checked and migrated. */
@@ -85,9 +94,12 @@ export function worldOf(snapshot: Snapshot, senses: Senses): World {
   const confirmed = senses.confirmedGeneration >= environment.routeGeneration
   return {
     wanted: snapshot.release === null ? null : { set: wish.set, count: wish.count },
-    strategy: active?.strategy ?? resolveStrategy(environment.strategy, wish.count),
+    strategy: active?.strategy ?? resolveStrategy(environment.strategy, { count: wish.count, bringsNew: false }),
     liveArm: environment.liveArm,
     liveArmConfirmed: confirmed,
+    share: environment.share?.percent ?? 0,
+    soaked: snapshot.soaked,
+    holds: environment.hold !== null,
     instances: snapshot.instances.map((instance) => viewOf(instance, { snapshot, senses, confirmed })),
     once: snapshot.once,
   }

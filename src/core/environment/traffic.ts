@@ -1,8 +1,7 @@
 // The steps that move traffic: what the edge confirms is what counts, never what it was asked.
-import { EVERYTHING } from '../actor/actor.ts'
 import type { StepNumbers } from '../deployment/step.ts'
 import { labelOf } from '../instance/instance.ts'
-import { type ActionInput, intent, locate, type Outcome, route } from './action.ts'
+import { type ActionInput, confirmed, intent, locate, type Outcome, route, toConfirm } from './action.ts'
 import { specOf } from './actions.ts'
 
 /** resume traffic: the edge names it ready in the live arm, and has confirmed that. */
@@ -14,12 +13,12 @@ export async function resumeTraffic(input: ActionInput): Promise<Outcome> {
   const arm = step.arm ?? instance.arm
   if (instance.traffic !== 'in' || instance.arm !== arm) {
     await intent(input, async (tx) => {
-      await tx.instances.save(instance, { ...instance, traffic: 'in', arm, proven: true })
+      await tx.instances.save(instance, { ...instance, traffic: 'in', arm, proven: true, counted: null })
       await route(tx, snapshot)
     })
     // From here on the engine brings it back by itself when it crashes, also while no server runs.
     if (!instance.proven) await context.runtime.ensure(await specOf(input, instance, { release, key: found.observed.key, keepAlive: true }))
-    return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
+    return toConfirm()
   }
   return confirmed(input)
 }
@@ -31,18 +30,12 @@ export async function switchArms(input: ActionInput): Promise<Outcome> {
   const arm = step.arm ?? environment.liveArm
   if (environment.liveArm !== arm) {
     await intent(input, async (tx) => {
-      const current = await tx.environments.get(EVERYTHING, environment.id)
-      await tx.environments.save(current, { ...current, liveArm: arm, routeGeneration: await tx.nextEdgeGeneration() })
+      // All of it now: the share ends with the same generation.
+      await route(tx, snapshot, { liveArm: arm, share: null })
     })
-    return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
+    return toConfirm()
   }
   return confirmed(input)
-}
-
-function confirmed(input: ActionInput): Outcome {
-  const generation = input.snapshot.environment.routeGeneration
-  if (input.senses.confirmedGeneration >= generation) return { kind: 'passed', numbers: { generation } }
-  return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
 }
 
 /** stop traffic: new requests go elsewhere, confirmed by the edge, and what was in flight has come to its end. */
@@ -56,10 +49,10 @@ export async function stopTraffic(input: ActionInput): Promise<Outcome> {
       await tx.instances.save(instance, { ...instance, traffic: 'out' })
       await route(tx, snapshot)
     })
-    return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
+    return toConfirm()
   }
   const record = await intent(input)
-  if (senses.confirmedGeneration < snapshot.environment.routeGeneration) return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
+  if (senses.confirmedGeneration < snapshot.environment.routeGeneration) return toConfirm()
   const inFlight = senses.inFlight.get(instance.name)
   if (inFlight === undefined) return { kind: 'waiting', for: 'the edge to say how many requests are in flight', afterMs: 250 }
   const numbers: StepNumbers = { inFlightAtStart: record.numbers.inFlightAtStart ?? inFlight, inFlight, generation: snapshot.environment.routeGeneration }

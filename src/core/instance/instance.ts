@@ -1,4 +1,5 @@
 import type { Arm } from '../environment/environment.ts'
+import type { Counted } from './reading.ts'
 
 /** Our record of one running copy. Its address is its own for life. */
 export interface Instance {
@@ -22,6 +23,8 @@ export interface Instance {
   readonly retryAt: number
   /** Why it is being replaced in place: null when it is fine. */
   readonly fault: string | null
+  /** What the edge counted of it since it got traffic, or since its share was shifted; null: not looked at yet. */
+  readonly counted: Counted | null
   readonly createdAt: number
   /** Gone from the engine; the address is free once the edge confirmed `removedGeneration`. */
   readonly removedAt: number | null

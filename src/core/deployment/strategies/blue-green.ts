@@ -6,7 +6,7 @@ import { bringUp, leaving, ordinals, serves, step, takeDown } from './moves.ts'
 /** The whole new set starts in the other arm, one switch moves the traffic, then the old set leaves. */
 export function blueGreen(world: World, wanted: Wanted): Batch[] {
   const others = leaving(world, wanted)
-  const arm = armOf(world, wanted)
+  const arm = candidateArm(world, wanted)
   const mine = ordinals(world, wanted)
   const inTheWay = others.filter((instance) => instance.arm === arm && arm !== world.liveArm)
   const rest = others.filter((instance) => !inTheWay.includes(instance))
@@ -20,7 +20,7 @@ export function blueGreen(world: World, wanted: Wanted): Batch[] {
 }
 
 /** Where the wanted set is, or where it can be without touching what serves. */
-function armOf(world: World, wanted: Wanted): Arm {
+export function candidateArm(world: World, wanted: Wanted): Arm {
   const mine = world.instances.filter((instance) => instance.set === wanted.set && instance.container !== 'absent')
   if (mine.length > 0) return mine.some((instance) => instance.arm === world.liveArm) ? world.liveArm : otherArm(world.liveArm)
   const served = world.instances.some((instance) => instance.set !== wanted.set && instance.arm === world.liveArm && serves(instance, world))

@@ -29,7 +29,7 @@ export function inOrder(instances: readonly InstanceView[]): InstanceView[] {
 
 /** New requests may reach it. */
 export function getsRequests(instance: InstanceView, world: World): boolean {
-  return instance.traffic === 'in' && instance.arm === world.liveArm
+  return instance.traffic === 'in' && (instance.arm === world.liveArm || world.share > 0)
 }
 
 /** It gets requests, can answer them, and the edge has said so. */
@@ -67,5 +67,10 @@ export function takeDown(instance: InstanceView): Step[] {
 
 /** A step, with the key it has whenever it is planned again. */
 export function step(kind: StepKind, place: { readonly set: number; readonly ordinal: number; readonly arm: Arm | null }): Step {
-  return { key: place.ordinal < 0 ? `${place.set}/${kind}` : `${place.set}-${place.ordinal}/${kind}`, kind, ...place }
+  return { key: place.ordinal < 0 ? `${place.set}/${kind}` : `${place.set}-${place.ordinal}/${kind}`, kind, ...place, percent: null }
+}
+
+/** A step about a share of the requests. */
+export function shareStep(kind: 'shift-traffic' | 'soak', share: { readonly set: number; readonly arm: Arm; readonly percent: number }): Step {
+  return { key: `${share.set}/${kind}-${share.percent}`, kind, ordinal: -1, ...share }
 }

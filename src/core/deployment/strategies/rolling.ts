@@ -4,6 +4,7 @@ import { bringUp, getsRequests, leaving, ordinals, serves, takeDown } from './mo
 
 /** New instances start beside the old ones in the live arm, `surge` at a time, and as many old ones leave after them. */
 export function rolling(world: World, wanted: Wanted): Batch[] {
+  const surge = world.strategy.kind === 'rolling' ? world.strategy.surge : 1
   const arm = world.liveArm
   const others = leaving(world, wanted)
   const inTraffic = others.filter((instance) => getsRequests(instance, world))
@@ -15,7 +16,7 @@ export function rolling(world: World, wanted: Wanted): Batch[] {
   const batches: Batch[] = [{ lanes: others.filter((instance) => !inTraffic.includes(instance)).map(takeDown) }]
   // Nobody serves yet: there is nothing to be careful with, all start side by side.
   if (inTraffic.length === 0) return [...batches, { lanes: incomplete }]
-  if (world.strategy.surge === 0) return [...batches, ...strictOrder(incomplete, [...weak, ...queue], wanted.count)]
+  if (surge === 0) return [...batches, ...strictOrder(incomplete, [...weak, ...queue], wanted.count)]
   let serving = lanes.length - incomplete.length + queue.length
   const leave = (): Batch => {
     const spare = queue.splice(0, Math.max(0, serving - wanted.count))
@@ -23,8 +24,8 @@ export function rolling(world: World, wanted: Wanted): Batch[] {
     return { lanes: spare.map(takeDown) }
   }
   batches.push(leave())
-  for (let at = 0; at < incomplete.length; at += world.strategy.surge) {
-    const starting = incomplete.slice(at, at + world.strategy.surge)
+  for (let at = 0; at < incomplete.length; at += surge) {
+    const starting = incomplete.slice(at, at + surge)
     batches.push({ lanes: starting })
     serving += starting.length
     // Old instances that do not answer are kept only until somebody else does.
