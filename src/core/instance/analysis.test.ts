@@ -1,25 +1,35 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { judge, wilson } from './analysis.ts'
+import { judge, type Verdict, wilson } from './analysis.ts'
 import type { Sample } from './reading.ts'
 
 const sample = (requests: number, failures: number, answerMs = 10): Sample => ({ requests, failures, answerMs })
 
-test.each([
-  ['fifty failures of fifty', sample(50, 50), sample(1_000, 0), false, 'worse'],
-  ['a few in many, where there were none', sample(1_000, 40), sample(1_000, 0), false, 'worse'],
-  ['as many as before', sample(1_000, 40), sample(1_000, 40), true, 'good'],
-  ['four failures are an accident', sample(4, 4), sample(1_000, 0), false, 'watching'],
-  ['nothing failed, and it is not over', sample(1_000, 0), sample(1_000, 0), false, 'watching'],
-  ['nothing failed, and it is over', sample(1_000, 0), sample(1_000, 0), true, 'good'],
-  ['too few for a verdict', sample(12, 0), sample(1_000, 0), true, 'unknown'],
-  ['no requests at all', sample(0, 0, 0), sample(0, 0, 0), true, 'unknown'],
-  ['slower by far', sample(100, 0, 900), sample(100, 0, 100), true, 'worse'],
-  ['slower by far, but not over: the first answers are slow', sample(100, 0, 900), sample(100, 0, 100), false, 'watching'],
-  ['twice as slow, but fast', sample(100, 0, 30), sample(100, 0, 10), true, 'good'],
-  ['nothing known of the old one, and most fail', sample(40, 30), null, false, 'worse'],
-  ['nothing known of the old one, and a tenth fails', sample(100, 10), null, true, 'good'],
-] as const)('%s', (_name, fresh, old, isOver, verdict) => {
+interface Case {
+  readonly name: string
+  readonly fresh: Sample
+  readonly old: Sample | null
+  readonly isOver: boolean
+  readonly verdict: Verdict['kind']
+}
+
+const CASES: readonly Case[] = [
+  { name: 'fifty failures of fifty', fresh: sample(50, 50), old: sample(1_000, 0), isOver: false, verdict: 'worse' },
+  { name: 'a few in many, where there were none', fresh: sample(1_000, 40), old: sample(1_000, 0), isOver: false, verdict: 'worse' },
+  { name: 'as many as before', fresh: sample(1_000, 40), old: sample(1_000, 40), isOver: true, verdict: 'good' },
+  { name: 'four failures are an accident', fresh: sample(4, 4), old: sample(1_000, 0), isOver: false, verdict: 'watching' },
+  { name: 'nothing failed, and it is not over', fresh: sample(1_000, 0), old: sample(1_000, 0), isOver: false, verdict: 'watching' },
+  { name: 'nothing failed, and it is over', fresh: sample(1_000, 0), old: sample(1_000, 0), isOver: true, verdict: 'good' },
+  { name: 'too few for a verdict', fresh: sample(12, 0), old: sample(1_000, 0), isOver: true, verdict: 'unknown' },
+  { name: 'no requests at all', fresh: sample(0, 0, 0), old: sample(0, 0, 0), isOver: true, verdict: 'unknown' },
+  { name: 'slower by far', fresh: sample(100, 0, 900), old: sample(100, 0, 100), isOver: true, verdict: 'worse' },
+  { name: 'slower by far, but not over: the first answers are slow', fresh: sample(100, 0, 900), old: sample(100, 0, 100), isOver: false, verdict: 'watching' },
+  { name: 'twice as slow, but fast', fresh: sample(100, 0, 30), old: sample(100, 0, 10), isOver: true, verdict: 'good' },
+  { name: 'nothing known of the old one, and most fail', fresh: sample(40, 30), old: null, isOver: false, verdict: 'worse' },
+  { name: 'nothing known of the old one, and a tenth fails', fresh: sample(100, 10), old: null, isOver: true, verdict: 'good' },
+]
+
+test.each(CASES)('$name', ({ fresh, old, isOver, verdict }) => {
   expect(judge({ fresh, old, leastRequests: 50, isOver }).kind).toBe(verdict)
 })
 
