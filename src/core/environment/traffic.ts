@@ -1,4 +1,5 @@
 // The steps that move traffic: what the edge confirms is what counts, never what it was asked.
+import { failpoint } from '../../lib/failpoint.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { StepNumbers } from '../deployment/step.ts'
 import { labelOf } from '../instance/instance.ts'
@@ -17,6 +18,7 @@ export async function resumeTraffic(input: ActionInput): Promise<Outcome> {
       await tx.instances.save(instance, { ...instance, traffic: 'in', arm, proven: true })
       await route(tx, snapshot)
     })
+    failpoint('resume-traffic.row-written')
     // From here on the engine brings it back by itself when it crashes, also while no server runs.
     if (!instance.proven) await context.runtime.ensure(await specOf(input, instance, { release, key: found.observed.key, keepAlive: true }))
     return { kind: 'waiting', for: 'the edge to confirm', afterMs: 1_000 }
