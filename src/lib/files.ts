@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { hasCode } from './errors.ts'
+import { failpoint } from './failpoint.ts'
 import { randomWord } from './ids.ts'
 
 /** Replaces a file so that after a crash or on a full disk it is the old or the new one, whole: temp, fsync, rename. */
@@ -14,6 +15,7 @@ export async function writeAtomic(path: string, content: string | Uint8Array, mo
     } finally {
       await file.close()
     }
+    failpoint('file.before-rename')
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })

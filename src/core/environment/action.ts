@@ -1,5 +1,5 @@
 // What every step of the ordered flow is given, says, and begins with.
-import { failpoint } from '../../lib/failpoint.ts'
+import { failpoint, failpointWithin } from '../../lib/failpoint.ts'
 import type { Tx } from '../../store/types.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
@@ -38,11 +38,13 @@ export async function intent(input: ActionInput, also?: (tx: Tx) => Promise<void
     return open
   }
   const instance = step.ordinal < 0 ? null : instanceName(snapshot, context.store.installation, step)
+  failpoint(`${step.kind}.before-intent`)
   const record = await context.store.transaction(async (tx) => {
     await also?.(tx)
     return intend(tx, { snapshot, step, instance, now: context.clock.now() })
   })
   failpoint(`${step.kind}.after-intent`)
+  failpointWithin(`${step.kind}.during-effect`)
   return record
 }
 

@@ -2,6 +2,7 @@
 
 import { backoffMs } from '../../lib/backoff.ts'
 import { codeOf } from '../../lib/errors.ts'
+import { failpoint } from '../../lib/failpoint.ts'
 import type { Tx } from '../../store/types.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
@@ -196,6 +197,7 @@ export async function remove(input: ActionInput): Promise<Outcome> {
   const observed = snapshot.observed.get(name)
   if (observed) await context.logs.finished(observed)
   await context.runtime.remove(name)
+  failpoint('remove.container-gone')
   const wanted = snapshot.release !== null && step.set === snapshot.wish.set && step.ordinal < snapshot.wish.count
   await context.store.transaction(async (tx) => {
     const instance = await tx.instances.find(EVERYTHING, name)

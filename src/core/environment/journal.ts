@@ -1,3 +1,4 @@
+import { failpoint } from '../../lib/failpoint.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Tx } from '../../store/types.ts'
 import type { Context } from '../context.ts'
@@ -59,9 +60,11 @@ export async function settle(context: Pick<Context, 'store' | 'clock'>, snapshot
   const open = snapshot.openSteps.filter((record) => planned.has(record.key))
   if (passed.length === 0) return open
   const now = context.clock.now()
+  for (const record of passed) failpoint(`${record.kind}.before-result`)
   await context.store.transaction(async (tx) => {
     for (const record of passed) await conclude(tx, record, { status: record.key.startsWith(prefix) ? 'done' : 'dropped', now, ...drained(record) })
   })
+  for (const record of passed) failpoint(`${record.kind}.after-result`)
   return open
 }
 

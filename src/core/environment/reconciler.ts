@@ -151,7 +151,6 @@ export class EnvironmentReconciler {
     })
     failpoint(`${step.kind}.after-effect`)
     await this.#write(snapshot, { key, outcome, budgetMs })
-    failpoint(`${step.kind}.after-result`)
     return { step, outcome }
   }
 
@@ -170,9 +169,11 @@ export class EnvironmentReconciler {
     }
     this.#budgets.forget(key)
     const { numbers } = outcome
+    failpoint(`${open.kind}.before-result`)
     await store.transaction((tx) =>
       conclude(tx, open, { status: outcome.kind === 'passed' ? 'done' : 'failed', now: clock.now(), ...(numbers ? { numbers } : {}) }),
     )
+    failpoint(`${open.kind}.after-result`)
   }
 
   async #failed(snapshot: Snapshot, failure: { readonly step: Step; readonly outcome: Extract<Outcome, { kind: 'failed' }> }): Promise<PassResult> {

@@ -1,4 +1,5 @@
 // The steps that move traffic: what the edge confirms is what counts, never what it was asked.
+import { failpoint } from '../../lib/failpoint.ts'
 import type { StepNumbers } from '../deployment/step.ts'
 import { labelOf } from '../instance/instance.ts'
 import { type ActionInput, confirmed, intent, locate, type Outcome, route, toConfirm } from './action.ts'
@@ -16,6 +17,7 @@ export async function resumeTraffic(input: ActionInput): Promise<Outcome> {
       await tx.instances.save(instance, { ...instance, traffic: 'in', arm, proven: true, counted: null })
       await route(tx, snapshot)
     })
+    failpoint('resume-traffic.row-written')
     // From here on the engine brings it back by itself when it crashes, also while no server runs.
     if (!instance.proven) await context.runtime.ensure(await specOf(input, instance, { release, key: found.observed.key, keepAlive: true }))
     return toConfirm()

@@ -1,6 +1,7 @@
 import type { RoutingTable } from '../../../core/route/route.ts'
 import { pause } from '../../../lib/clock.ts'
 import { RejectedError, UnavailableError } from '../../../lib/errors.ts'
+import { failpoint } from '../../../lib/failpoint.ts'
 import type { Log } from '../../../lib/log.ts'
 import type { Driver } from '../../driver.ts'
 import type { Edge, EdgeInfo } from '../types.ts'
@@ -116,6 +117,7 @@ class HaproxyEdge implements Edge {
     const { worker } = await this.#current()
     const reload = (await worker.structure()) !== structure
     await this.#mirror.write(pool, desired.maps, reload)
+    failpoint('edge.mirror-written')
     this.#pool = pool
     if (reload) await this.#reload(worker.pid, structure)
     const { worker: serving, old } = await this.#current()

@@ -1,5 +1,6 @@
 // One HAProxy worker: what it holds, and how it is brought to what it should hold by the fewest commands.
 import { UnavailableError } from '../../../lib/errors.ts'
+import { failpointHalfway } from '../../../lib/failpoint.ts'
 import { MAP_NAMES, type MapName, mapPath } from './config.ts'
 import type { Desired, Maps } from './desired.ts'
 import { difference, type View, type ViewSlot } from './difference.ts'
@@ -46,6 +47,7 @@ export class Worker {
     for (let round = 1; round <= 2; round += 1) {
       const commands = difference(await this.view(), desired, this.#mapPath)
       if (commands.length === 0) return
+      await failpointHalfway('edge.half-told', () => this.#socket.tell(this.pid, commands.slice(0, Math.ceil(commands.length / 2))))
       answer = await this.#socket.tell(this.pid, commands)
       await this.#readAgain(commands, round === 2)
       if (difference(await this.view(), desired, this.#mapPath).length === 0) return

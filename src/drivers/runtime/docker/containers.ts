@@ -1,4 +1,5 @@
 import { RejectedError } from '../../../lib/errors.ts'
+import { failpoint } from '../../../lib/failpoint.ts'
 import type { InstanceSpec } from '../types.ts'
 import type { BuildFilter } from './build-filter.ts'
 import { type EngineClient, EngineRefusal, type RegistryAuth, translated } from './client.ts'
@@ -56,6 +57,7 @@ export function containerBody(installation: string, network: string, spec: Insta
 export async function ensureContainer(place: Place, spec: InstanceSpec): Promise<void> {
   await translated(`create ${spec.name}`, async () => {
     const network = await place.networks.ensure(spec.subnet)
+    failpoint('engine.network-made')
     // Again: a second server or an earlier call that we gave up on may have created it in between, or the image had to be brought back.
     for (let tries = 0; tries < 3; tries++) {
       const present = await inspect(place.client, spec.name)
@@ -112,6 +114,7 @@ async function create(place: Place, network: string, spec: InstanceSpec): Promis
   try {
     const body = containerBody(place.installation, network, spec)
     await place.client.send({ method: 'POST', path: '/containers/create', query: { name: spec.name }, body })
+    failpoint('engine.container-created')
     return true
   } catch (error) {
     if (error instanceof EngineRefusal && error.status === 409) return false
