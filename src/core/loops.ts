@@ -1,3 +1,4 @@
+import { messageOf } from '../lib/errors.ts'
 import { WorkQueue } from '../lib/work-queue.ts'
 import { EVERYTHING } from './actor/actor.ts'
 import { forgetApp } from './app/forget.ts'
@@ -36,7 +37,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
     wakeEnvironment(environmentId)
     edge.wake('edge')
   })
-  const routes = new RouteReconciler(context, { onConfirmed: () => void wakeAll(), isReady: (name) => prober.result(name).state === 'ready' })
+  const routes = new RouteReconciler(context, { onConfirmed: () => now(wakeAll), isReady: (name) => prober.result(name).state === 'ready' })
   const reconciler = new EnvironmentReconciler(context, { prober, routes, forgetApp: (app) => forgetApp(context, needs, app) })
   const builds = new BuildReconciler(context, needs, () => building.wake('builds'))
   const observer = new Observer(context, { changed: wakeEnvironment, listed: needs.listed })
@@ -54,6 +55,10 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
   async function wakeSources(): Promise<void> {
     for (const source of await context.store.read.sources.list(EVERYTHING, {})) polling.wake(source.appId)
   }
+  /** A database that cannot be read now is read at the next resync: no reason to end. */
+  const now = (waking: () => Promise<void>): void => {
+    waking().catch((error: unknown) => context.log.warn('not everything was woken', { error: messageOf(error) }))
+  }
 
   const unsubscribe = context.store.onCommit(({ events, edgeGeneration }) => {
     for (const event of events) {
@@ -66,16 +71,16 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
   })
   const resync = setInterval(() => {
     pushes.wake('pushes')
-    void wakeAll()
-    void wakeSources()
+    now(wakeAll)
+    now(wakeSources)
   }, RESYNC_MS)
   observer.start()
   edge.wake('edge')
   building.wake('builds')
   pushes.wake('pushes')
-  void wakeSources()
+  now(wakeSources)
   house.wake('house')
-  void wakeAll()
+  now(wakeAll)
 
   return {
     observer,

@@ -17,7 +17,7 @@ import { openSealer } from '../../src/core/secret/seal.ts'
 import { type FakeEdge, fakeEdge } from '../../src/drivers/edge/fake/index.ts'
 import { FakePlane } from '../../src/drivers/edge/fake/plane.ts'
 import { type Knobs, openFake } from '../../src/drivers/runtime/fake/index.ts'
-import { systemClock } from '../../src/lib/clock.ts'
+import { type Clock, systemClock } from '../../src/lib/clock.ts'
 import { parseRange } from '../../src/lib/ipv4.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { WorkQueue } from '../../src/lib/work-queue.ts'
@@ -44,14 +44,14 @@ export interface Core {
   ask(name: string): Promise<{ readonly status: number; readonly body: string }>
 }
 
-/** Starts one; it is gone when the test is. */
-export async function aCore(range: string): Promise<Core> {
+/** Starts one; it is gone when the test is. `around`: what its loops get instead of the context, whose calls the test makes itself. */
+export async function aCore(range: string, how: { readonly around?: (context: Context) => Context; readonly clock?: Clock } = {}): Promise<Core> {
   const store = await aStore()
   const { runtime, knobs } = openFake()
   const edge = fakeEdge(await FakePlane.open(0))
   const context: Context = {
     store,
-    clock: systemClock,
+    clock: how.clock ?? systemClock,
     log: silentLog,
     runtime,
     edge,
@@ -60,7 +60,7 @@ export async function aCore(range: string): Promise<Core> {
     settings: { appsDomain: 'localhost', instanceRange: parseRange(range), allowHttpSources: true },
   }
   await ensureDefaultProject(context)
-  const stop = startLoops(context)
+  const stop = startLoops(how.around?.(context) ?? context)
   onTestFinished(async () => {
     await stop()
     for (const instance of await runtime.observe()) await runtime.remove(instance.name)
@@ -93,7 +93,7 @@ export async function aCore(range: string): Promise<Core> {
 
 function startLoops(context: Context): () => Promise<void> {
   const prober = new Prober(context.runtime, (id) => environments.wake(id))
-  const routes = new RouteReconciler(context, { onConfirmed: () => void wakeAll(), isReady: (name) => prober.result(name).state === 'ready' })
+  const routes = new RouteReconciler(context, { onConfirmed: () => wake(), isReady: (name) => prober.result(name).state === 'ready' })
   const reconciler = new EnvironmentReconciler(context, { prober, routes, forgetApp: async () => true })
   const environments = new WorkQueue({ name: 'environments', work: (id) => reconciler.pass(id), log: context.log })
   const edge = new WorkQueue({ name: 'edge', work: () => routes.pass(), log: context.log, parallel: 1 })
@@ -101,11 +101,12 @@ function startLoops(context: Context): () => Promise<void> {
     const all = await context.store.read.environments.list(EVERYTHING, { where: { goneAt: null, name: PRODUCTION } })
     for (const environment of all) environments.wake(environment.id)
   }
+  const wake = (): void => void wakeAll().catch(() => undefined)
   context.store.onCommit(({ events, edgeGeneration }) => {
     for (const event of events) if (event.environmentId !== null) environments.wake(event.environmentId)
     if (events.length > 0 || edgeGeneration !== null) edge.wake('edge')
   })
-  const resync = setInterval(() => void wakeAll(), 100)
+  const resync = setInterval(wake, 100)
   edge.wake('edge')
   return async () => {
     clearInterval(resync)

@@ -2,7 +2,7 @@ import { type Arm, otherArm } from '../environment/environment.ts'
 import type { Batch, Plan } from './step.ts'
 import { blueGreen } from './strategies/blue-green.ts'
 import { canary } from './strategies/canary.ts'
-import { bringUp, inOrder, shareStep, step, takeDown } from './strategies/moves.ts'
+import { inOrder, shareStep, step, takeDown } from './strategies/moves.ts'
 import { recreate } from './strategies/recreate.ts'
 import { rolling } from './strategies/rolling.ts'
 import type { Wanted, World } from './world.ts'
@@ -41,17 +41,14 @@ function endHold(world: World, set: number): Batch[] {
 }
 
 /**
- * What a deployment that stands still needs: instances that got requests and have no running container come again, whatever
- * set they belong to. Nothing else moves. undefined: nothing. Pure.
+ * What a deployment that stands still needs: instances that get requests and have no running container come again, whatever
+ * set they belong to. They stay named at the edge, whose own check keeps requests from them meanwhile: nothing else of a
+ * half-way world says that they belong into traffic. undefined: nothing is missing. Pure.
  */
 export function repairs(world: World): Batch | undefined {
   const broken = inOrder(world.instances).filter(({ traffic, container }) => traffic === 'in' && container !== 'running')
   if (broken.length === 0) return undefined
-  return {
-    lanes: broken.map((instance) =>
-      bringUp({ ordinal: instance.ordinal, instance: { ...instance, faulty: false } }, { set: instance.set, arm: instance.arm, world }),
-    ),
-  }
+  return { lanes: broken.map((instance) => [...(instance.container === 'absent' ? [step('update', instance)] : []), step('start', instance)]) }
 }
 
 function withoutEmptyLanes(batch: Batch): Batch {

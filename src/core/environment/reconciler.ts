@@ -45,7 +45,7 @@ const ACTIONS: Readonly<Record<StepKind, (input: ActionInput) => Promise<Outcome
 const RESYNC_MS = 10_000
 
 interface Needs {
-  readonly prober: Prober
+  readonly prober: Pick<Prober, 'watch' | 'result'>
   readonly routes: Pick<RouteReconciler, 'confirmed' | 'trouble'>
   /** Takes away what a removed app leaves beside its environments; false: not yet. */
   readonly forgetApp: (app: App) => Promise<boolean>
@@ -105,16 +105,14 @@ export class EnvironmentReconciler {
     if (active?.status === 'paused') return soonest({ afterMs: RESYNC_MS }, oneOffs)
     if (senses.confirmedGeneration < snapshot.environment.routeGeneration) return { afterMs: 1_000 }
     if (active !== null && !isDeploymentFinished(active)) return finish(this.#context, snapshot)
-    const watched = await this.#watch(snapshot)
-    if (watched) return soonest(watched, oneOffs)
     await keepTidy(this.#context, snapshot, senses)
     if (snapshot.environment.removedAt !== null) return forgetGone(this.#context, snapshot, this.#needs.forgetApp)
-    return soonest({ afterMs: RESYNC_MS }, oneOffs)
+    return soonest(await this.#watch(snapshot), oneOffs)
   }
 
-  async #watch(snapshot: Snapshot): Promise<PassResult | null> {
+  async #watch(snapshot: Snapshot): Promise<PassResult> {
     const { watch } = snapshot.environment
-    if (watch === null || snapshot.environment.removedAt !== null) return null
+    if (watch === null) return { afterMs: RESYNC_MS }
     return watchOver(this.#context, snapshot, this.#budgets.use(`watch/${watch.deploymentId}`, watch.usedMs))
   }
 

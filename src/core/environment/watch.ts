@@ -16,6 +16,8 @@ import type { Snapshot } from './snapshot.ts'
 import { sampleOf } from './soak.ts'
 
 const LOOK_MS = 1_000
+/** When nothing is left to watch. */
+const RESYNC_MS = 10_000
 /** Fewer requests say nothing of how long answers take; no traffic is not a failure. */
 const LEAST_REQUESTS = 50
 
@@ -41,12 +43,12 @@ type Watching = Pick<Context, 'store' | 'edge' | 'clock' | 'log'>
 
 /**
  * One look at what is watched: a release that answers worse than the one before goes back by itself, where that is wished and
- * its release allows it; else it is told. null: nothing is watched (any more). `usedMs`: of the window.
+ * its release allows it; else it is told. `usedMs`: of the window.
  */
-export async function watchOver(context: Watching, snapshot: Snapshot, usedMs: number): Promise<PassResult | null> {
+export async function watchOver(context: Watching, snapshot: Snapshot, usedMs: number): Promise<PassResult> {
   const { environment } = snapshot
   const { watch, watchPolicy } = environment
-  if (watch === null || (watch.worse !== null && watch.usedMs >= watchPolicy.forMs)) return null
+  if (watch === null || (watch.worse !== null && watch.usedMs >= watchPolicy.forMs)) return { afterMs: RESYNC_MS }
   const instances = await count(context, snapshot.instances)
   const sample = sampleOf(instances.filter((instance) => instance.set === snapshot.wish.set))
   const isOver = usedMs >= watchPolicy.forMs
@@ -55,7 +57,7 @@ export async function watchOver(context: Watching, snapshot: Snapshot, usedMs: n
   if (verdict.kind === 'worse' && watch.worse === null) return findWorse(context, snapshot, { watch: seen, why: verdict.why })
   if (isOver && watch.worse === null) await endWatch(context, environment, seen)
   else if (isOver || JSON.stringify(sample) !== JSON.stringify(watch.sample) || usedMs - watch.usedMs > 5_000) await keep(context, environment, seen)
-  return isOver ? {} : { afterMs: LOOK_MS }
+  return { afterMs: isOver ? RESYNC_MS : LOOK_MS }
 }
 
 interface Worse {

@@ -67,7 +67,14 @@ export function takeDown(instance: InstanceView): Step[] {
 
 /** A step, with the key it has whenever it is planned again. */
 export function step(kind: StepKind, place: { readonly set: number; readonly ordinal: number; readonly arm: Arm | null }): Step {
-  return { key: place.ordinal < 0 ? `${place.set}/${kind}` : `${place.set}-${place.ordinal}/${kind}`, kind, ...place, percent: null }
+  return {
+    key: place.ordinal < 0 ? `${place.set}/${kind}` : `${place.set}-${place.ordinal}/${kind}`,
+    kind,
+    set: place.set,
+    ordinal: place.ordinal,
+    arm: place.arm,
+    percent: null,
+  }
 }
 
 /** A step about a share of the requests. */

@@ -1,7 +1,7 @@
+import type { Reading } from '../../../core/instance/reading.ts'
 import type { RoutingTable } from '../../../core/route/route.ts'
 import { pause } from '../../../lib/clock.ts'
 import { RejectedError, UnavailableError } from '../../../lib/errors.ts'
-import { failpoint } from '../../../lib/failpoint.ts'
 import type { Log } from '../../../lib/log.ts'
 import type { Driver } from '../../driver.ts'
 import type { Edge, EdgeInfo } from '../types.ts'
@@ -72,6 +72,14 @@ class HaproxyEdge implements Edge {
     return this.#alone(() => this.#inFlight(instances))
   }
 
+  async readings(): Promise<ReadonlyMap<string, Reading>> {
+    return new Map()
+  }
+
+  async held(): Promise<number> {
+    return 0
+  }
+
   takenOut(): Promise<readonly string[]> {
     return this.#alone(async () => {
       const used = Object.entries((await this.#loadPool()).backends).filter(([, { retired }]) => !retired)
@@ -117,7 +125,6 @@ class HaproxyEdge implements Edge {
     const { worker } = await this.#current()
     const reload = (await worker.structure()) !== structure
     await this.#mirror.write(pool, desired.maps, reload)
-    failpoint('edge.mirror-written')
     this.#pool = pool
     if (reload) await this.#reload(worker.pid, structure)
     const { worker: serving, old } = await this.#current()
