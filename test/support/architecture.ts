@@ -24,7 +24,10 @@ const KINDS = [
     'pure',
     /^src\/core\/(deployment\/(plan|world|strategies\/[a-z-]+)|route\/table|artifact\/retention|environment\/target|instance\/analysis|build\/(queue|plan|assemble|dockerfile|junit|procfile|versions|languages\/[a-z-]+)|actor\/may|policy\/policy)\.ts$/,
   ],
-  ['noun', /^src\/core\/([a-z-]+)\/\1\.ts$|^src\/core\/(deployment\/step|app\/manifest|environment\/strategy|instance\/reading|build\/(build-failure|build-plan|build-step|limits))\.ts$/],
+  [
+    'noun',
+    /^src\/core\/([a-z-]+)\/\1\.ts$|^src\/core\/(deployment\/step|app\/manifest|environment\/strategy|instance\/reading|build\/(build-failure|build-plan|build-step|limits))\.ts$/,
+  ],
   ['port', /^src\/(drivers\/[a-z-]+\/types|store\/types|core\/build\/source)\.ts$/],
   ['verb', /^src\/core\/([a-z-]+\/[a-z-]+|context|loops)\.ts$/],
   ['driver shape', /^src\/drivers\/driver\.ts$/],

@@ -2,10 +2,11 @@
 // one after another), the output every file HAProxy starts from.
 import { z } from 'zod'
 import type { RoutingTable } from '../../src/core/route/route.ts'
-import { configPath, configurationText, MAP_NAMES, mapPath, mapText, pageFiles } from '../../src/drivers/edge/haproxy/config.ts'
+import { configPath, configurationText, mapText, pageFiles } from '../../src/drivers/edge/haproxy/config.ts'
 import { checkTable, desiredState } from '../../src/drivers/edge/haproxy/desired.ts'
+import { luaPath, luaText } from '../../src/drivers/edge/haproxy/lua.ts'
 import { assign, emptyPool } from '../../src/drivers/edge/haproxy/pool.ts'
-import { Config } from '../../src/drivers/edge/haproxy/schema.ts'
+import { Config, MAP_NAMES, mapFile } from '../../src/drivers/edge/haproxy/schema.ts'
 import { messageOf } from '../../src/lib/errors.ts'
 
 const Input = z.object({
@@ -39,14 +40,19 @@ export function filesOf(input: GoldenInput, directory?: string): Readonly<Record
   const last = input.tables.at(-1) ?? { generation: 0, routes: [], arms: [], environments: {} }
   const { maps } = desiredState(last, pool)
   const pages = Object.entries(pageFiles(config)).map(([name, page]) => [`${config.directory}/pages/${name}`, page] as const)
-  const files = MAP_NAMES.map((name) => [mapPath(config, name), mapText(maps[name])] as const)
-  return Object.fromEntries([[configPath(config), configurationText({ config, host: input.host, pool })], ...files, ...pages])
+  const files = MAP_NAMES.map((name) => [mapFile(config, name), mapText(maps[name])] as const)
+  return Object.fromEntries([
+    [configPath(config), configurationText({ config, host: input.host, pool })],
+    [luaPath(config), luaText(config)],
+    ...files,
+    ...pages,
+  ])
 }
 
 /** What stands below the line: the configuration and the maps, or the sentence of the error. */
 export function outputOf(input: GoldenInput): string {
   try {
-    const shown = Object.entries(filesOf(input)).filter(([path]) => !path.includes('/pages/'))
+    const shown = Object.entries(filesOf(input)).filter(([path]) => !path.includes('/pages/') && !path.endsWith('.lua'))
     return shown.map(([path, text]) => `==> ${path}\n${text}`).join('')
   } catch (error) {
     return `error: ${messageOf(error)}\n`

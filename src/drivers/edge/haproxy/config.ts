@@ -2,9 +2,10 @@
 // stand in a map as keys of a checked alphabet, page texts in a map as base64 of escaped HTML.
 import { createHash } from 'node:crypto'
 import { isIPv6 } from 'node:net'
+import { CANARY_COOKIE, luaPath, luaText } from './lua.ts'
 import { NO_PAGE, STATIC_PAGES, unavailablePage } from './pages.ts'
 import { namesOf } from './pool.ts'
-import { CLASSES, type Config, type Pool, type PoolBackend, type PoolClass } from './schema.ts'
+import { CLASSES, type Config, mapFile, type Pool, type PoolBackend, type PoolClass } from './schema.ts'
 
 /** What the text depends on beside the configuration: facts of this machine. */
 export interface HostFacts {
@@ -19,17 +20,9 @@ export interface ConfigInput {
   readonly pool: Pool
 }
 
-export const MAP_NAMES = ['routes', 'timeouts', 'pages', 'generation'] as const
-export type MapName = (typeof MAP_NAMES)[number]
-
 /** Where a free slot points to: nothing listens there. */
 export const PARKED = { address: '127.0.0.1', port: 1 } as const
 export const DEFAULT_TIMEOUT_MS = 60_000
-
-/** The path by which both the configuration and the runtime commands name a map. */
-export function mapPath(config: Config, name: MapName): string {
-  return `${config.directory}/maps/${name}.map`
-}
 
 /** Where haproxy.cfg stands. */
 export function configPath(config: Config): string {
@@ -38,7 +31,7 @@ export function configPath(config: Config): string {
 
 /** Every page file by its name in `pages/`. */
 export function pageFiles(config: Config): Readonly<Record<string, string>> {
-  const fragment = `%[var(txn.be),map_str(${mapPath(config, 'pages')},${pageValue(NO_PAGE)}),field(2,:),b64dec]`
+  const fragment = `%[var(txn.env),map_str(${mapFile(config, 'pages')},${pageValue(NO_PAGE)}),field(2,:),b64dec]`
   return { ...STATIC_PAGES, '503.html': unavailablePage(fragment) }
 }
 
@@ -56,6 +49,7 @@ export function structureOf(input: ConfigInput): string {
   return createHash('sha256')
     .update(bare)
     .update(JSON.stringify(pageFiles(input.config)))
+    .update(luaText(input.config))
     .digest('hex')
     .slice(0, 16)
 }
@@ -87,6 +81,7 @@ global
   fd-hard-limit 100000
   stats socket ${config.directory}/admin.sock mode 600 level admin expose-fd listeners
   hard-stop-after 1h
+  lua-load ${luaPath(config)}
 ${host.user ? `  user ${host.user}\n  group ${host.user}\n` : ''}${config.httpsPort ? '  ssl-default-bind-options ssl-min-ver TLSv1.2\n' : ''}${
   config.accessLog === 'off' ? '' : `  log ${config.accessLog} len 8192 format raw local0 info\n`
 }`
@@ -96,7 +91,7 @@ function defaults(config: Config): string {
   const pages = `${config.directory}/pages`
   const html = 'content-type "text/html; charset=utf-8"'
   const fixed = [400, 408, 502, 504].map((status) => `  http-error status ${status} ${html} file ${pages}/${status}.html hdr Cache-Control no-store\n`).join('')
-  const retryAfter = `%[var(txn.be),map_str(${mapPath(config, 'pages')},${NO_PAGE.retryAfterSeconds}),field(1,:)]`
+  const retryAfter = `%[var(txn.env),map_str(${mapFile(config, 'pages')},${NO_PAGE.retryAfterSeconds}),field(1,:)]`
   return `defaults common
   mode http
   timeout connect 3s
@@ -117,14 +112,14 @@ function defaults(config: Config): string {
 ${fixed}  http-error status 503 ${html} lf-file ${pages}/503.html hdr Retry-After "${retryAfter}" hdr Cache-Control no-store
 
 defaults pool from common
-  http-request set-timeout server var(txn.be),map_str_int(${mapPath(config, 'timeouts')})
+  http-request set-timeout server var(txn.env),map_str_int(${mapFile(config, 'timeouts')})
 `
 }
 
 function frontend({ config, host }: ConfigInput): string {
-  const routes = mapPath(config, 'routes')
+  const hosts = mapFile(config, 'hosts')
   const normalised = 'req.hdr(host),host_only,lower,rtrim(.)'
-  const missing = 'if !{ var(txn.be) -m found }'
+  const missing = 'if !{ var(txn.env) -m found }'
   return `frontend edge from common
 ${binds(config, host)}${accessLog(config)}  http-request set-var(txn.id) uuid()
   http-request del-header X-Forwarded- -m beg
@@ -137,12 +132,17 @@ ${binds(config, host)}${accessLog(config)}  http-request set-var(txn.id) uuid()
   http-request set-header X-Request-Id %[var(txn.id)]
   http-after-response set-header X-Request-Id %[var(txn.id)]
   # Longest prefix of host, path and "/": as it came, then normalised, then the wildcard one label up.
-  http-request set-var(txn.be) base,concat(/),map_beg(${routes})
+  http-request set-var(txn.env) base,concat(/),map_beg(${hosts})
   http-request set-var-fmt(txn.key) "%[${normalised}]%[path]/" ${missing}
-  http-request set-var(txn.be) var(txn.key),map_beg(${routes}) ${missing}
+  http-request set-var(txn.env) var(txn.key),map_beg(${hosts}) ${missing}
   http-request set-var-fmt(txn.key) "*.%[${normalised},field(2,.,0)]%[path]/" ${missing}
-  http-request set-var(txn.be) var(txn.key),map_beg(${routes}) ${missing}
+  http-request set-var(txn.env) var(txn.key),map_beg(${hosts}) ${missing}
   http-request return status 404 content-type "text/html; charset=utf-8" file ${config.directory}/pages/404.html hdr Cache-Control no-store ${missing}
+  http-request set-var(txn.be) var(txn.env),map_str(${mapFile(config, 'arms')})
+  # Requests that wait, and a share of them that goes to the other arm: lockgate.lua.
+  http-request set-var(txn.special) var(txn.env),map_str(${mapFile(config, 'special')})
+  http-request lua.lockgate if { var(txn.special) -m found }
+  http-after-response add-header Set-Cookie "${CANARY_COOKIE}=%[var(txn.canary)]; Path=/; HttpOnly; SameSite=Lax" if { var(txn.canary) -m found }
   # A name without a backend is an environment without instances: it falls through to nowhere, whose 503 shows its page.
   use_backend %[var(txn.be)]
   default_backend nowhere
@@ -188,7 +188,7 @@ function accessLog(config: Config): string {
 function nowhere(config: Config): string {
   // The rule makes HAProxy load generation.map; its value is read through the socket.
   return `backend nowhere from common
-  http-request set-var(txn.generation) str(generation),map_str(${mapPath(config, 'generation')})
+  http-request set-var(txn.generation) str(generation),map_str(${mapFile(config, 'generation')})
 `
 }
 

@@ -1,12 +1,12 @@
 // From a routing table and a pool to what a worker should hold. Pure.
 import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
-import { HostName, PathPrefix, type RoutingTable } from '../../../core/route/route.ts'
+import { type EnvironmentTraffic, HostName, malformedTraffic, PathPrefix, type RoutingTable } from '../../../core/route/route.ts'
 import { RejectedError } from '../../../lib/errors.ts'
-import { DEFAULT_TIMEOUT_MS, type MapName, PARKED, pageValue } from './config.ts'
+import { DEFAULT_TIMEOUT_MS, PARKED, pageValue } from './config.ts'
 import { stateFragment } from './pages.ts'
 import { namesOf } from './pool.ts'
-import { CLASSES, type Pool } from './schema.ts'
+import { CLASSES, type MapName, type Pool } from './schema.ts'
 
 /** One server line as it should be. */
 export interface WantedSlot {
@@ -34,6 +34,10 @@ export function checkTable(table: RoutingTable): void {
       if (isIP(target.address) === 0 || !portFits) refuse(`the address ${JSON.stringify(`${target.address}:${target.port}`)} of ${target.instance}`)
     }
   }
+  for (const traffic of Object.values(table.environments)) {
+    const fault = malformedTraffic(traffic)
+    if (fault !== null) refuse(fault)
+  }
   if (!Number.isSafeInteger(table.generation)) refuse(`generation ${table.generation}`)
 }
 
@@ -41,31 +45,47 @@ function refuse(what: string): never {
   throw new RejectedError('edge.refused', `The edge cannot serve ${what}: it is not well-formed. Remove it from the environment.`)
 }
 
-/** The word that stands for an arm in the maps: its backend, or a name of no backend while it has none. */
-function keyOf(byArm: ReadonlyMap<string, string>, arm: string): string {
-  return byArm.get(arm) ?? `x_${createHash('sha256').update(arm).digest('hex').slice(0, 16)}`
+/** The word that stands for an environment in the maps. */
+export function wordOf(environmentId: string): string {
+  return /^[a-z0-9][a-z0-9._-]{0,63}$/.test(environmentId) ? environmentId : `x_${createHash('sha256').update(environmentId).digest('hex').slice(0, 16)}`
+}
+
+/** The backend of an arm, or a name of no backend while it has none. */
+function backendNameOf(byArm: ReadonlyMap<string, string>, arm: string): string {
+  return byArm.get(arm) ?? 'none'
 }
 
 /** What a worker must hold to serve the table from the backends of the pool: addresses and states of slots, and the maps. */
 export function desiredState(table: RoutingTable, pool: Pool): Desired {
   const byArm = new Map(Object.entries(pool.backends).flatMap(([name, backend]) => (backend.retired ? [] : [[backend.arm, name] as const])))
-  const routes = new Map(
-    table.routes.map((route) => [
-      `${route.host}${route.path === '/' ? '' : route.path}/`,
-      keyOf(byArm, table.environments[route.environmentId]?.stable ?? route.environmentId),
-    ]),
-  )
-  const timeouts = new Map<string, string>()
-  const pages = new Map<string, string>()
-  for (const traffic of Object.values(table.environments)) {
-    const arm = traffic.stable
-    const key = keyOf(byArm, arm)
+  const hosts = new Map(table.routes.map((route) => [`${route.host}${route.path === '/' ? '' : route.path}/`, wordOf(route.environmentId)]))
+  const [arms, special, timeouts, pages] = [new Map<string, string>(), new Map<string, string>(), new Map<string, string>(), new Map<string, string>()]
+  for (const [id, traffic] of Object.entries(table.environments)) {
+    const word = wordOf(id)
+    arms.set(word, backendNameOf(byArm, traffic.stable))
+    const way = specialOf(traffic, byArm)
+    if (way !== null) special.set(word, way)
     // HAProxy counts milliseconds in 31 bits.
     const timeoutMs = Math.min(2_000_000_000, Math.max(1, Math.round(traffic.requestTimeoutMs)))
-    if (timeoutMs !== DEFAULT_TIMEOUT_MS && byArm.has(arm)) timeouts.set(key, String(timeoutMs))
-    pages.set(key, pageValue({ fragment: stateFragment(traffic), retryAfterSeconds: traffic.page.retryAfterSeconds }))
+    if (timeoutMs !== DEFAULT_TIMEOUT_MS) timeouts.set(word, String(timeoutMs))
+    pages.set(word, pageValue({ fragment: stateFragment(traffic), retryAfterSeconds: traffic.page.retryAfterSeconds }))
   }
-  return { slots: wantedSlots(pool), maps: { routes, timeouts, pages, generation: new Map([['generation', String(table.generation)]]) } }
+  return { slots: wantedSlots(pool), maps: { hosts, arms, special, timeouts, pages, generation: new Map([['generation', String(table.generation)]]) } }
+}
+
+/** `BOUND:TOKEN|BACKEND:PERCENT:BY:SALT:HEADER` as lua.ts reads it; null: nothing is special. A candidate without a backend gets nothing. */
+function specialOf({ hold, candidate }: EnvironmentTraffic, byArm: ReadonlyMap<string, string>): string | null {
+  const backend = candidate === null ? undefined : byArm.get(candidate.arm)
+  if (hold === null && backend === undefined) return null
+  const wait = hold === null ? '' : `${Math.round(hold.boundMs)}:${hold.token}`
+  if (candidate === null || backend === undefined) return `${wait}|`
+  const { percent, sticky, salt } = candidate
+  return `${wait}|${backend}:${percent}:${sticky.by}:${salt}:${sticky.by === 'header' ? sticky.name.toLowerCase() : ''}`
+}
+
+/** The backend that a special way leads to; null: it only waits. */
+export function candidateIn(special: string): string | null {
+  return /\|([^:]+):/.exec(special)?.[1] ?? null
 }
 
 function wantedSlots(pool: Pool): ReadonlyMap<string, WantedSlot> {

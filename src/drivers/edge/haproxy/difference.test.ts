@@ -1,41 +1,42 @@
 import { expect, test } from 'vitest'
-import type { MapName } from './config.ts'
 import type { Desired, Maps } from './desired.ts'
 import { desiredOfOld, difference, type View, type ViewSlot } from './difference.ts'
+import type { MapName } from './schema.ts'
 
 const path = (name: MapName): string => `/maps/${name}`
 const one = { address: '10.0.0.1', port: 3000 }
 const two = { address: '10.0.0.2', port: 3000 }
 const parked = { address: '127.0.0.1', port: 1 }
 
-function maps(routes: Record<string, string>, generation = '1'): Maps {
-  return { routes: new Map(Object.entries(routes)), timeouts: new Map(), pages: new Map(), generation: new Map([['generation', generation]]) }
+function maps(arms: Record<string, string>, generation = '1'): Maps {
+  const empty = new Map<string, string>()
+  return { hosts: empty, arms: new Map(Object.entries(arms)), special: empty, timeouts: empty, pages: empty, generation: new Map([['generation', generation]]) }
 }
 
-function aView(slots: Record<string, Omit<ViewSlot, 'down'> & { readonly down?: boolean }>, routes: Record<string, string> = {}): View {
-  return { slots: new Map(Object.entries(slots).map(([name, slot]) => [name, { down: false, ...slot }])), maps: maps(routes) }
+function aView(slots: Record<string, Omit<ViewSlot, 'down'> & { readonly down?: boolean }>, arms: Record<string, string> = {}): View {
+  return { slots: new Map(Object.entries(slots).map(([name, slot]) => [name, { down: false, ...slot }])), maps: maps(arms) }
 }
 
-function aWish(slots: Record<string, Omit<ViewSlot, 'down'>>, routes: Record<string, string> = {}, generation = '1'): Desired {
-  return { slots: new Map(Object.entries(slots)), maps: maps(routes, generation) }
+function aWish(slots: Record<string, Omit<ViewSlot, 'down'>>, arms: Record<string, string> = {}, generation = '1'): Desired {
+  return { slots: new Map(Object.entries(slots)), maps: maps(arms, generation) }
 }
 
 test('a worker that is right is told nothing', () => {
   const slots = { 'p8_000/s1': { ...one, ready: true }, 'p8_000/s2': { ...parked, ready: false } }
 
-  expect(difference(aView(slots, { 'a/': 'p8_000' }), aWish(slots, { 'a/': 'p8_000' }), path)).toEqual([])
+  expect(difference(aView(slots, { a: 'p8_000' }), aWish(slots, { a: 'p8_000' }), path)).toEqual([])
 })
 
 test('a switch makes the new before it leaves the old, and confirms last', () => {
-  const view = aView({ 'p8_000/s1': { ...one, ready: true }, 'p8_001/s1': { ...parked, ready: false } }, { 'a/': 'p8_000', 'b/': 'p8_000' })
-  const wish = aWish({ 'p8_000/s1': { ...one, ready: false }, 'p8_001/s1': { ...two, ready: true } }, { 'a/': 'p8_001' }, '2')
+  const view = aView({ 'p8_000/s1': { ...one, ready: true }, 'p8_001/s1': { ...parked, ready: false } }, { a: 'p8_000', b: 'p8_000' })
+  const wish = aWish({ 'p8_000/s1': { ...one, ready: false }, 'p8_001/s1': { ...two, ready: true } }, { a: 'p8_001' }, '2')
 
   expect(difference(view, wish, path)).toEqual([
     'set server p8_001/s1 addr 10.0.0.2 port 3000',
     'set server p8_001/s1 state ready',
-    'set map /maps/routes a/ p8_001',
+    'set map /maps/arms a p8_001',
     'set server p8_000/s1 state maint',
-    'del map /maps/routes b/',
+    'del map /maps/arms b',
     'set map /maps/generation generation 2',
   ])
 })
@@ -56,11 +57,25 @@ test('a server in traffic that its check took out is put in again', () => {
 })
 
 test('an old worker without the new backend keeps its route and the servers that still take traffic', () => {
-  const view = aView({ 'p8_000/s1': { ...one, ready: true }, 'p8_000/s2': { ...two, ready: true } }, { 'a/': 'p8_000' })
-  const wish = aWish(
-    { 'p8_000/s1': { ...one, ready: false }, 'p8_000/s2': { ...two, ready: false }, 'p32_000/s1': { ...one, ready: true } },
-    { 'a/': 'p32_000' },
-  )
+  const view = aView({ 'p8_000/s1': { ...one, ready: true }, 'p8_000/s2': { ...two, ready: true } }, { a: 'p8_000' })
+  const wish = aWish({ 'p8_000/s1': { ...one, ready: false }, 'p8_000/s2': { ...two, ready: false }, 'p32_000/s1': { ...one, ready: true } }, { a: 'p32_000' })
 
   expect(difference(view, desiredOfOld(view, wish), path)).toEqual(['set server p8_000/s2 state maint'])
+})
+
+test('an old worker without the backend of a candidate sends it no share, and still lets requests wait', () => {
+  const view = aView({ 'p8_000/s1': { ...one, ready: true } }, { a: 'p8_000' })
+  const wish = aWish({ 'p8_000/s1': { ...one, ready: true } }, { a: 'p8_000' })
+  const special = new Map([
+    ['a', '|p8_009:5:request:d_1:'],
+    ['b', '30000:d_2|p8_009:5:request:d_2:'],
+    ['c', '|p8_000:5:request:d_3:'],
+  ])
+
+  const old = desiredOfOld(view, { ...wish, maps: { ...wish.maps, special } })
+
+  expect([...old.maps.special]).toEqual([
+    ['b', '30000:d_2|'],
+    ['c', '|p8_000:5:request:d_3:'],
+  ])
 })

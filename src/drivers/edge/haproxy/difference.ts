@@ -1,7 +1,8 @@
 // What a worker must be told so that it holds what it should. Pure. The order makes before it breaks: new servers take traffic
 // before routes lead to them, and old ones are taken out after routes have left them.
-import { MAP_NAMES, type MapName, PARKED } from './config.ts'
-import type { Desired, Maps, WantedSlot } from './desired.ts'
+import { PARKED } from './config.ts'
+import { candidateIn, type Desired, type Maps, type WantedSlot } from './desired.ts'
+import { MAP_NAMES, type MapName } from './schema.ts'
 
 /** A server line as the worker holds it. */
 export interface ViewSlot extends WantedSlot {
@@ -29,23 +30,22 @@ export function difference(view: View, desired: Desired, path: (name: MapName) =
   }
   const maps = MAP_NAMES.filter((name) => name !== 'generation').map((name) => compareMap(path(name), view.maps[name], desired.maps[name]))
   const generation = compareMap(path('generation'), view.maps.generation, desired.maps.generation)
-  // Routes stand first in MAP_NAMES and lead to what the other maps describe: they are set last and deleted first.
+  // A map leads to those that stand behind it in MAP_NAMES: those are set first and deleted last.
   const set = maps.toReversed().flatMap((map) => map.set)
   const remove = maps.flatMap((map) => map.remove)
   return [...slots.make, ...set, ...slots.take, ...remove, ...slots.park, ...generation.set, ...generation.remove]
 }
 
 /**
- * What an old worker should hold. It may lack backends the pool grew by: then its routes stay as they are, and a slot of an
- * instance that still takes traffic elsewhere stays in traffic here.
+ * What an old worker should hold. It may lack backends the pool grew by: then its environments stay where they are, no share
+ * goes to them, and a slot of an instance that still takes traffic elsewhere stays in traffic here.
  */
 export function desiredOfOld(view: View, desired: Desired): Desired {
   const backends = new Set([...view.slots.keys()].map((name) => name.split('/')[0] ?? ''))
   const inTraffic = new Set([...desired.slots.values()].filter((slot) => slot.ready).map((slot) => `${slot.address} ${slot.port}`))
-  const kept = [...desired.maps.routes].flatMap(([key, value]): (readonly [string, string])[] => {
-    const held = view.maps.routes.get(key)
-    const missing = !value.startsWith('x_') && !backends.has(value)
-    return missing && held ? [[key, held]] : []
+  const kept = [...desired.maps.arms].flatMap(([key, value]): (readonly [string, string])[] => {
+    const held = view.maps.arms.get(key)
+    return value !== 'none' && !backends.has(value) && held ? [[key, held]] : []
   })
   const stillRouted = new Set(kept.map(([, value]) => value))
   const slots = new Map(
@@ -54,7 +54,15 @@ export function desiredOfOld(view: View, desired: Desired): Desired {
       return [name, { ...slot, ready }] as const
     }),
   )
-  return { slots, maps: { ...desired.maps, routes: new Map([...desired.maps.routes, ...kept]) } }
+  const special = new Map(
+    [...desired.maps.special].flatMap(([key, value]) => {
+      const candidate = candidateIn(value)
+      if (candidate === null || backends.has(candidate)) return [[key, value] as const]
+      const wait = value.slice(0, value.indexOf('|'))
+      return wait === '' ? [] : [[key, `${wait}|`] as const]
+    }),
+  )
+  return { slots, maps: { ...desired.maps, special, arms: new Map([...desired.maps.arms, ...kept]) } }
 }
 
 function compareSlot(pair: { readonly name: string; readonly wanted: WantedSlot; readonly held: ViewSlot; readonly slots: Phases }): void {

@@ -6,10 +6,11 @@ import type { Log } from '../../../lib/log.ts'
 import type { Driver } from '../../driver.ts'
 import type { Edge, EdgeInfo } from '../types.ts'
 import { type HostFacts, structureOf } from './config.ts'
-import { checkTable, desiredState } from './desired.ts'
+import { checkTable, desiredState, wordOf } from './desired.ts'
 import { desiredOfOld } from './difference.ts'
 import { hostFacts, Mirror } from './mirror.ts'
 import { assign, atLeast, emptyPool, leaving, release, slotsOf, usage } from './pool.ts'
+import { givenSlots, readingOf, servingSlot, withBaselines } from './readings.ts'
 import { recoveredPool } from './recover.ts'
 import { Config, type Pool } from './schema.ts'
 import { MasterSocket } from './socket.ts'
@@ -72,12 +73,26 @@ class HaproxyEdge implements Edge {
     return this.#alone(() => this.#inFlight(instances))
   }
 
-  async readings(): Promise<ReadonlyMap<string, Reading>> {
-    return new Map()
+  readings(instances: readonly string[]): Promise<ReadonlyMap<string, Reading>> {
+    return this.#alone(async () => {
+      const pool = await this.#loadPool()
+      const places = new Map(instances.map((instance) => [instance, servingSlot(pool, instance)]))
+      const { worker } = await this.#current()
+      const counts = await worker.counts([...new Set([...places.values()].flatMap((place) => (place === null ? [] : [place.backend])))])
+      return new Map(
+        [...places].flatMap(([instance, place]) => {
+          const found = place && counts.get(serverName(place.backend, place.slot))
+          return found ? [[instance, readingOf(found, { pool, place, worker: worker.pid })] as const] : []
+        }),
+      )
+    })
   }
 
-  async held(): Promise<number> {
-    return 0
+  held(environmentId: string): Promise<number> {
+    return this.#alone(async () => {
+      const counts = await Promise.all((await this.#everyWorker()).map((worker) => worker.held(wordOf(environmentId))))
+      return counts.reduce((sum, count) => sum + count, 0)
+    })
   }
 
   takenOut(): Promise<readonly string[]> {
@@ -110,12 +125,23 @@ class HaproxyEdge implements Edge {
       if ((await worker.generation()) === table.generation) return table.generation
     }
     this.#served = null
-    const pool = assign(atLeast(before, this.#config.pool), table.arms)
+    const pool = await this.#withCounts(worker, before, assign(atLeast(before, this.#config.pool), table.arms))
     const pid = await this.#bring(table, pool)
     // The table is served; what cannot be freed now is freed another time.
     await this.#tidy(table).catch((error: unknown) => this.#log.warn('slots of the edge were not freed', { error }))
     this.#served = { pid, text }
     return (await this.#workerOf(pid).generation()) ?? table.generation
+  }
+
+  /** What slots counted for others before they are given away is not their new instance's. */
+  async #withCounts(worker: Worker, before: Pool, pool: Pool): Promise<Pool> {
+    const given = givenSlots(before, pool)
+    if (given.length === 0) return pool
+    const counts = await worker.counts([...new Set(given.map(({ backend }) => backend))])
+    return withBaselines(pool, given, ({ backend, slot }) => {
+      const counted = counts.get(serverName(backend, slot))
+      return counted && { worker: worker.pid, requests: counted.requests, failures: counted.failures }
+    })
   }
 
   /** Mirror first, then the running workers, by a reload only where the structure differs. Gives the worker's pid. */

@@ -3,11 +3,10 @@ import { access, constants, readFile } from 'node:fs/promises'
 import { messageOf, UnavailableError } from '../../../lib/errors.ts'
 import { makeFolder, readIfThere, writeAtomic } from '../../../lib/files.ts'
 import { run } from '../../../lib/run.ts'
-import { configPath, configurationText, type HostFacts, MAP_NAMES, mapPath, mapText, pageFiles } from './config.ts'
+import { configPath, configurationText, type HostFacts, mapText, pageFiles } from './config.ts'
 import type { Maps } from './desired.ts'
-import { type Config, Pool } from './schema.ts'
-
-const EMPTY_MAPS: Maps = { routes: new Map(), timeouts: new Map(), pages: new Map(), generation: new Map() }
+import { luaPath, luaText } from './lua.ts'
+import { type Config, MAP_NAMES, mapFile, Pool } from './schema.ts'
 
 /** What HAProxy starts from: configuration, maps, pages and the pool, kept equal to what the running worker is given. */
 export class Mirror {
@@ -30,7 +29,8 @@ export class Mirror {
       if ((await readIfThere(path)) === null) missing[path] = text
     }
     for (const [name, text] of Object.entries(pageFiles(this.#config))) await offer(`${this.#config.directory}/pages/${name}`, text)
-    for (const name of MAP_NAMES) await offer(mapPath(this.#config, name), mapText(EMPTY_MAPS[name]))
+    for (const name of MAP_NAMES) await offer(mapFile(this.#config, name), '')
+    await offer(luaPath(this.#config), luaText(this.#config))
     await offer(configPath(this.#config), configurationText({ config: this.#config, host: this.#host, pool }))
     await this.#write(missing)
   }
@@ -48,8 +48,9 @@ export class Mirror {
    */
   async write(pool: Pool, maps: Maps, checked: boolean): Promise<void> {
     const texts: Record<string, string> = { [this.#statePath]: `${JSON.stringify(pool)}\n` }
-    for (const name of MAP_NAMES) texts[mapPath(this.#config, name)] = mapText(maps[name])
+    for (const name of MAP_NAMES) texts[mapFile(this.#config, name)] = mapText(maps[name])
     for (const [name, text] of Object.entries(pageFiles(this.#config))) texts[`${this.#config.directory}/pages/${name}`] = text
+    texts[luaPath(this.#config)] = luaText(this.#config)
     const configuration = configurationText({ config: this.#config, host: this.#host, pool })
     await this.#write(texts)
     if (checked) await this.#check(configuration)

@@ -47,6 +47,18 @@ export const Config = z
   })
 export type Config = z.infer<typeof Config>
 
+/**
+ * The maps, in the order in which they lead to one another: host and path to an environment, that to its live backend, and for
+ * few of them to what is special; then what is said of an environment, and the number of it all.
+ */
+export const MAP_NAMES = ['hosts', 'arms', 'special', 'timeouts', 'pages', 'generation'] as const
+export type MapName = (typeof MAP_NAMES)[number]
+
+/** The path by which the configuration, its Lua and the runtime commands name a map. */
+export function mapFile(config: Pick<Config, 'directory'>, name: MapName): string {
+  return `${config.directory}/maps/${name}.map`
+}
+
 /** A size class of the pool. `name` begins the names of its backends: `p8_000`. */
 export interface PoolClass {
   readonly name: string
@@ -73,6 +85,8 @@ const Slot = z.object({
   ready: z.boolean(),
   /** No longer in the table; named until nothing is in flight to it. */
   leaving: z.boolean(),
+  /** What the worker had counted of the slot when the instance got it: not its own. Absent: nothing, as in a worker begun since. */
+  before: z.object({ worker: z.number(), requests: z.number(), failures: z.number() }).optional(),
 })
 export type Slot = Readonly<z.infer<typeof Slot>>
 

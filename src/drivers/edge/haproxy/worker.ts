@@ -1,10 +1,9 @@
 // One HAProxy worker: what it holds, and how it is brought to what it should hold by the fewest commands.
 import { UnavailableError } from '../../../lib/errors.ts'
 import { failpointHalfway } from '../../../lib/failpoint.ts'
-import { MAP_NAMES, type MapName, mapPath } from './config.ts'
 import type { Desired, Maps } from './desired.ts'
 import { difference, type View, type ViewSlot } from './difference.ts'
-import type { Config } from './schema.ts'
+import { type Config, MAP_NAMES, type MapName, mapFile } from './schema.ts'
 import type { MasterSocket } from './socket.ts'
 
 export interface WorkerParts {
@@ -15,6 +14,16 @@ export interface WorkerParts {
 
 /** Requests by `backend/server`: in flight and queued. */
 export type Load = ReadonlyMap<string, number>
+
+/** Of one server, since its worker began: requests that ended, those that failed, mean milliseconds to the first byte. */
+export interface ServerCounts {
+  readonly requests: number
+  readonly failures: number
+  readonly answerMs: number
+}
+
+/** A line of `show stat` by the names of its columns. */
+type Row = ReadonlyMap<string, string>
 
 /** One worker process of HAProxy, asked and told through the master: only what differs is sent. */
 export class Worker {
@@ -71,16 +80,43 @@ export class Worker {
   /** In-flight requests of these backends; one it does not have has none. */
   async load(backends: readonly string[]): Promise<Load> {
     const load = new Map<string, number>()
-    if (backends.length === 0) return load
+    for (const [server, row] of await this.#stats(backends)) load.set(server, number(row, 'scur') + number(row, 'qcur'))
+    return load
+  }
+
+  /** What it counted of every server of these backends since it began. */
+  async counts(backends: readonly string[]): Promise<ReadonlyMap<string, ServerCounts>> {
+    const counts = new Map<string, ServerCounts>()
+    for (const [server, row] of await this.#stats(backends)) {
+      const statuses = ['hrsp_1xx', 'hrsp_2xx', 'hrsp_3xx', 'hrsp_4xx', 'hrsp_5xx', 'hrsp_other'].reduce((sum, name) => sum + number(row, name), 0)
+      // The 502, 503 and 504 that HAProxy answers in its place are none of the server's statuses, but these; an answer that was
+      // cut in its midst is one of both.
+      const broken = number(row, 'econ') + number(row, 'eresp')
+      const requests = statuses + broken - number(row, 'srv_abrt')
+      counts.set(server, { requests: Math.max(requests, statuses, broken), failures: number(row, 'hrsp_5xx') + broken, answerMs: number(row, 'rtime') })
+    }
+    return counts
+  }
+
+  async #stats(backends: readonly string[]): Promise<ReadonlyMap<string, Row>> {
+    const rows = new Map<string, Row>()
+    if (backends.length === 0) return rows
     const csv = await this.#socket.tell(
       this.pid,
       backends.map((name) => `show stat ${name} 4 -1`),
     )
+    let names: readonly string[] = []
     for (const line of csv.split('\n')) {
-      const [backend, server, queued, , current] = line.split(',')
-      if (backend && server && !line.startsWith('#')) load.set(`${backend}/${server}`, Number(current) + Number(queued || 0))
+      const fields = line.replace(/^# /, '').split(',')
+      if (line.startsWith('# ')) names = fields
+      else if (fields.length > 2) rows.set(`${fields[0]}/${fields[1]}`, new Map(names.map((name, at) => [name, fields[at] ?? ''])))
     }
-    return load
+    return rows
+  }
+
+  /** How many requests of the environment wait because of its hold. */
+  async held(word: string): Promise<number> {
+    return Number.parseInt(await this.#socket.tell(this.pid, [`lockgate held ${word}`]), 10) || 0
   }
 
   /** Servers of these backends that are in traffic but were taken out by their check. */
@@ -97,7 +133,7 @@ export class Worker {
     )
   }
 
-  #mapPath = (name: MapName): string => mapPath(this.#config, name)
+  #mapPath = (name: MapName): string => mapFile(this.#config, name)
 
   /** Health changes by itself: what is in use is read anew. */
   async #refresh(desired: Desired): Promise<void> {
@@ -148,6 +184,10 @@ export class Worker {
     }
     return maps as Record<MapName, ReadonlyMap<string, string>>
   }
+}
+
+function number(row: Row, name: string): number {
+  return Number(row.get(name) || 0)
 }
 
 function backendIn(server: string): string {
