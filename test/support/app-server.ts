@@ -17,7 +17,7 @@ export interface AppServer {
 
 /**
  * `/` its name, `/headers` the request's headers as JSON, `/slow?ms=` an answer after that time, `/sse?events=&ms=` a stream,
- * `/upload` the number of bytes it got, `/download?bytes=&ms=` so many bytes over that time; any path is an echoing WebSocket.
+ * `/status?code=` that status, `/upload` the number of bytes it got, `/download?bytes=&ms=` so many bytes over that time; any path is an echoing WebSocket.
  */
 export async function startAppServer(name: string, port = 0): Promise<AppServer> {
   const app = new App(name)
@@ -62,6 +62,7 @@ class App {
     const number = (key: string, otherwise: number): number => Number(url.searchParams.get(key) ?? otherwise)
     if (url.pathname.endsWith('/headers')) response.setHeader('content-type', 'application/json').end(JSON.stringify(request.headers))
     else if (url.pathname.endsWith('/slow')) setTimeout(() => response.end(this.name), number('ms', 1_000))
+    else if (url.pathname.endsWith('/status')) response.writeHead(number('code', 200)).end(this.name)
     else if (url.pathname.endsWith('/sse')) stream({ response, events: number('events', 10), ms: number('ms', 100) })
     else if (url.pathname.endsWith('/upload')) swallow(request, response)
     else if (url.pathname.endsWith('/download')) trickle({ response, bytes: number('bytes', 262_144), ms: number('ms', 500) })

@@ -13,7 +13,7 @@ interface Import {
 
 /** What a file is, by its path; the first pattern that fits says. A file that fits none is outside the tree. */
 const KINDS = [
-  ['test', /\.test\.ts$|^src\/(drivers\/[a-z-]+|store)\/contract\.ts$/],
+  ['test', /\.test\.ts$|^src\/(drivers\/[a-z-]+|store)\/contract(-[a-z]+)?\.ts$/],
   ['main', /^src\/main\.ts$/],
   ['settings', /^src\/settings\.ts$/],
   ['machine', /^src\/machine\.ts$/],
@@ -24,7 +24,10 @@ const KINDS = [
     'pure',
     /^src\/core\/(deployment\/(plan|world|strategies\/[a-z-]+)|route\/table|artifact\/retention|environment\/target|build\/(queue|plan|assemble|dockerfile|junit|procfile|versions|languages\/[a-z-]+)|actor\/may|policy\/policy)\.ts$/,
   ],
-  ['noun', /^src\/core\/([a-z-]+)\/\1\.ts$|^src\/core\/(deployment\/step|app\/manifest|build\/(build-failure|build-plan|build-step|limits))\.ts$/],
+  [
+    'noun',
+    /^src\/core\/([a-z-]+)\/\1\.ts$|^src\/core\/(deployment\/step|instance\/reading|app\/manifest|build\/(build-failure|build-plan|build-step|limits))\.ts$/,
+  ],
   ['port', /^src\/(drivers\/[a-z-]+\/types|store\/types|core\/build\/source)\.ts$/],
   ['verb', /^src\/core\/([a-z-]+\/[a-z-]+|context|loops)\.ts$/],
   ['driver shape', /^src\/drivers\/driver\.ts$/],

@@ -106,3 +106,17 @@ export interface Hold {
   /** Differs for every hold. `^[a-z0-9_]{1,40}$` */
   readonly token: string
 }
+
+const WORD = /^[a-z0-9_]{1,40}$/
+const HEADER = /^[A-Za-z0-9-]{1,64}$/
+
+/** What of a share or a hold no edge can serve, or null when all is well-formed. */
+export function malformedTraffic({ candidate, hold }: Pick<EnvironmentTraffic, 'candidate' | 'hold'>): string | null {
+  if (hold && !(hold.boundMs > 0)) return `a hold of ${hold.boundMs} ms`
+  if (hold && !WORD.test(hold.token)) return `the hold ${JSON.stringify(hold.token)}`
+  if (!candidate) return null
+  if (!(candidate.percent > 0 && candidate.percent <= 100)) return `a share of ${candidate.percent} percent`
+  if (!WORD.test(candidate.salt)) return `the salt ${JSON.stringify(candidate.salt)}`
+  if (candidate.sticky.by === 'header' && !HEADER.test(candidate.sticky.name)) return `the header ${JSON.stringify(candidate.sticky.name)}`
+  return null
+}

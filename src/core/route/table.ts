@@ -1,7 +1,7 @@
 import { sha256 } from '../../lib/hash.ts'
 import type { App } from '../app/app.ts'
 import { PRODUCTION } from '../app/app.ts'
-import type { Environment } from '../environment/environment.ts'
+import type { Arm, Environment } from '../environment/environment.ts'
 import type { Instance } from '../instance/instance.ts'
 import type { Release } from '../release/release.ts'
 import type { Domain, EnvironmentTraffic, RouteArm, RoutingTable, StatePage } from './route.ts'
@@ -21,17 +21,13 @@ export interface EnvironmentFacts {
 /** All routes in one sorted table: the same facts give the same text. */
 export function routingTable(generation: number, facts: readonly EnvironmentFacts[]): RoutingTable {
   const sorted = facts.toSorted((a, b) => (a.environment.id < b.environment.id ? -1 : 1))
-  const environments: Record<string, EnvironmentTraffic> = {}
-  for (const one of sorted) for (const arm of ['blue', 'green'] as const) environments[`${one.environment.id}/${arm}`] = trafficOf(one)
   return {
     generation,
     routes: sorted
-      .flatMap((one) =>
-        one.domains.map((domain) => ({ host: domain.host as string, path: domain.path as string, stable: `${one.environment.id}/${one.environment.liveArm}` })),
-      )
+      .flatMap((one) => one.domains.map((domain) => ({ host: domain.host as string, path: domain.path as string, environmentId: one.environment.id })))
       .toSorted((a, b) => (`${a.host}${a.path}` < `${b.host}${b.path}` ? -1 : 1)),
     arms: sorted.flatMap((one) => [armOf(one, 'blue'), armOf(one, 'green')]).filter((arm) => arm.targets.length > 0),
-    environments,
+    environments: Object.fromEntries(sorted.map((one) => [one.environment.id, trafficOf(one)])),
   }
 }
 
@@ -40,11 +36,11 @@ export function fingerprint(table: RoutingTable): string {
   return sha256(JSON.stringify({ ...table, generation: 0 }))
 }
 
-function armOf(facts: EnvironmentFacts, arm: 'blue' | 'green'): RouteArm {
+function armOf(facts: EnvironmentFacts, arm: Arm): RouteArm {
   const named = facts.instances.filter((instance) => instance.arm === arm && instance.traffic !== 'none' && instance.removedAt === null)
   const protocol = named.map((instance) => facts.releases.get(instance.releaseId)?.runSpec.protocol).find((one) => one !== undefined) ?? 'http'
   return {
-    id: `${facts.environment.id}/${arm}`,
+    id: armId(facts.environment, arm),
     protocol,
     targets: named
       .map((instance) => ({ instance: instance.name, address: instance.address, port: instance.port, ready: instance.traffic === 'in' }))
@@ -59,7 +55,17 @@ function trafficOf(facts: EnvironmentFacts): EnvironmentTraffic {
     title: environment.name === PRODUCTION ? app.name : `${app.name} (${environment.name})`,
     page: pageOf(facts),
     requestTimeoutMs: timeouts.length > 0 ? Math.max(...timeouts) : 3_600_000,
+    ...wayOf(environment),
   }
+}
+
+/** Where the requests of an environment go: all to one arm, a share to the other, or nowhere for now. */
+function wayOf(environment: Environment): Pick<EnvironmentTraffic, 'stable' | 'candidate' | 'hold'> {
+  return { stable: armId(environment, environment.liveArm), candidate: null, hold: null }
+}
+
+function armId(environment: Environment, arm: Arm): string {
+  return `${environment.id}/${arm}`
 }
 
 /** What visitors read while nothing is ready. */

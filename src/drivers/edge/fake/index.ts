@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import type { RoutingTable } from '../../../core/route/route.ts'
+import { malformedTraffic, type RoutingTable } from '../../../core/route/route.ts'
 import { pause } from '../../../lib/clock.ts'
 import { RejectedError, UnavailableError } from '../../../lib/errors.ts'
 import type { Driver } from '../../driver.ts'
@@ -51,6 +51,17 @@ export function fakeEdge(plane: FakePlane, knobs: Partial<FakeKnobs> = {}): Fake
     serve: (table) => act(() => serve(plane, table)),
     generation: () => act(() => plane.generation),
     inFlight: (instances) => act(() => new Map(instances.map((instance) => [instance, plane.inFlight(instance)]))),
+    readings: (instances) =>
+      act(
+        () =>
+          new Map(
+            instances.flatMap((instance) => {
+              const reading = plane.reading(instance)
+              return reading ? [[instance, reading] as const] : []
+            }),
+          ),
+      ),
+    held: (environmentId) => act(() => plane.held(environmentId)),
     takenOut: () => act(() => []),
     cut: (instance) => act(() => plane.cut(instance)),
     info: () =>
@@ -68,6 +79,10 @@ function serve(plane: FakePlane, table: RoutingTable): number {
   if (h2c) throw new RejectedError('edge.refused', `The fake edge speaks HTTP/1.1 only, and ${h2c.id} needs h2c. Use the driver haproxy.`)
   const broken = table.arms.flatMap((arm) => arm.targets).find((target) => isIP(target.address) === 0)
   if (broken) throw new RejectedError('edge.refused', `The address ${JSON.stringify(broken.address)} of ${broken.instance} is not an IP address.`)
+  const odd = Object.values(table.environments)
+    .map(malformedTraffic)
+    .find((fault) => fault !== null)
+  if (odd) throw new RejectedError('edge.refused', `The edge cannot serve ${odd}: it is not well-formed.`)
   plane.take(table)
   return table.generation
 }

@@ -49,10 +49,16 @@ function keyOf(byArm: ReadonlyMap<string, string>, arm: string): string {
 /** What a worker must hold to serve the table from the backends of the pool: addresses and states of slots, and the maps. */
 export function desiredState(table: RoutingTable, pool: Pool): Desired {
   const byArm = new Map(Object.entries(pool.backends).flatMap(([name, backend]) => (backend.retired ? [] : [[backend.arm, name] as const])))
-  const routes = new Map(table.routes.map((route) => [`${route.host}${route.path === '/' ? '' : route.path}/`, keyOf(byArm, route.stable)]))
+  const routes = new Map(
+    table.routes.map((route) => [
+      `${route.host}${route.path === '/' ? '' : route.path}/`,
+      keyOf(byArm, table.environments[route.environmentId]?.stable ?? route.environmentId),
+    ]),
+  )
   const timeouts = new Map<string, string>()
   const pages = new Map<string, string>()
-  for (const [arm, traffic] of Object.entries(table.environments)) {
+  for (const traffic of Object.values(table.environments)) {
+    const arm = traffic.stable
     const key = keyOf(byArm, arm)
     // HAProxy counts milliseconds in 31 bits.
     const timeoutMs = Math.min(2_000_000_000, Math.max(1, Math.round(traffic.requestTimeoutMs)))

@@ -1,3 +1,4 @@
+import type { Reading } from '../../../core/instance/reading.ts'
 import type { RoutingTable } from '../../../core/route/route.ts'
 import { pause } from '../../../lib/clock.ts'
 import { RejectedError, UnavailableError } from '../../../lib/errors.ts'
@@ -69,6 +70,14 @@ class HaproxyEdge implements Edge {
 
   inFlight(instances: readonly string[]): Promise<ReadonlyMap<string, number>> {
     return this.#alone(() => this.#inFlight(instances))
+  }
+
+  async readings(): Promise<ReadonlyMap<string, Reading>> {
+    return new Map()
+  }
+
+  async held(): Promise<number> {
+    return 0
   }
 
   takenOut(): Promise<readonly string[]> {
