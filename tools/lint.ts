@@ -14,7 +14,7 @@ interface Rule {
 }
 
 const everywhere = (): boolean => true
-const isTest = (path: string): boolean => /\.test\.ts$|^test\/|\/contract\.ts$/.test(path)
+const isTest = (path: string): boolean => /\.test\.ts$|^test\/|\/contract(-[a-z]+)?\.ts$/.test(path)
 const inProduct = (path: string): boolean => path.startsWith('src/') && !isTest(path)
 const isPure = (path: string): boolean =>
   /^src\/core\/(deployment\/(plan|step|world|strategies\/[a-z-]+)|route\/table|artifact\/retention|build\/(plan|assemble|dockerfile|junit|procfile|versions|languages\/[a-z-]+)|actor\/may|policy\/policy)\.ts$/.test(

@@ -13,7 +13,7 @@ interface Import {
 
 /** What a file is, by its path; the first pattern that fits says. A file that fits none is outside the tree. */
 const KINDS = [
-  ['test', /\.test\.ts$|^src\/(drivers\/[a-z-]+|store)\/contract\.ts$/],
+  ['test', /\.test\.ts$|^src\/(drivers\/[a-z-]+|store)\/contract(-[a-z]+)?\.ts$/],
   ['main', /^src\/main\.ts$/],
   ['settings', /^src\/settings\.ts$/],
   ['machine', /^src\/machine\.ts$/],

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { aTable } from '../../../../test/support/edge.ts'
-import { edgeContract } from '../contract.ts'
+import { type EdgeUnderTest, edgeContract } from '../contract.ts'
+import { edgeTrafficContract } from '../contract-traffic.ts'
 import { fakeEdge } from './index.ts'
 import { FakePlane } from './plane.ts'
 
@@ -10,10 +11,13 @@ async function aPlane(): Promise<FakePlane> {
   return plane
 }
 
-edgeContract(async () => {
+async function open(): Promise<EdgeUnderTest> {
   const plane = await aPlane()
   return { edge: fakeEdge(plane), port: plane.port, reopen: async () => fakeEdge(plane) }
-})
+}
+
+edgeContract(open)
+edgeTrafficContract(open)
 
 test('an edge that is told to fail fails so often, and then serves', async () => {
   const edge = fakeEdge(await aPlane(), { failNext: 1 })

@@ -1,12 +1,16 @@
 import { onTestFinished } from 'vitest'
 import { startHaproxy } from '../../../../test/support/haproxy.ts'
 import { silentLog } from '../../../lib/log.ts'
-import { edgeContract } from '../contract.ts'
+import { type EdgeUnderTest, edgeContract } from '../contract.ts'
+import { edgeTrafficContract } from '../contract-traffic.ts'
 import { haproxy } from './index.ts'
 
-edgeContract(async () => {
+async function open(): Promise<EdgeUnderTest> {
   const running = await startHaproxy()
   onTestFinished(() => running.stop())
-  const open = () => haproxy.create(running.config, { log: silentLog })
-  return { edge: await open(), port: running.config.httpPort, reopen: open }
-})
+  const reopen = () => haproxy.create(running.config, { log: silentLog })
+  return { edge: await reopen(), port: running.config.httpPort, reopen }
+}
+
+edgeContract(open)
+edgeTrafficContract(open)

@@ -46,7 +46,7 @@ local function wait(txn, env, hold)
   if now() >= last then return false end
   held[env] = (held[env] or 0) + 1
   local goes = true
-  while txn.req:may_recv() do
+  while true do
     core.msleep(${NAP_MS})
     local current = split(env)
     if current:match("^%d+:(.+)$") ~= token then break end

@@ -88,12 +88,10 @@ export class Worker {
   async counts(backends: readonly string[]): Promise<ReadonlyMap<string, ServerCounts>> {
     const counts = new Map<string, ServerCounts>()
     for (const [server, row] of await this.#stats(backends)) {
-      const statuses = ['hrsp_1xx', 'hrsp_2xx', 'hrsp_3xx', 'hrsp_4xx', 'hrsp_5xx', 'hrsp_other'].reduce((sum, name) => sum + number(row, name), 0)
-      // The 502, 503 and 504 that HAProxy answers in its place are none of the server's statuses, but these; an answer that was
-      // cut in its midst is one of both.
-      const broken = number(row, 'econ') + number(row, 'eresp')
-      const requests = statuses + broken - number(row, 'srv_abrt')
-      counts.set(server, { requests: Math.max(requests, statuses, broken), failures: number(row, 'hrsp_5xx') + broken, answerMs: number(row, 'rtime') })
+      // Also the 502, 503 and 504 that HAProxy answers in place of a server stand among its statuses (seen with 2.6.12); an answer
+      // that was cut in its midst has the status it began with.
+      const requests = ['hrsp_1xx', 'hrsp_2xx', 'hrsp_3xx', 'hrsp_4xx', 'hrsp_5xx', 'hrsp_other'].reduce((sum, name) => sum + number(row, name), 0)
+      counts.set(server, { requests, failures: number(row, 'hrsp_5xx') + number(row, 'srv_abrt'), answerMs: number(row, 'rtime') })
     }
     return counts
   }
