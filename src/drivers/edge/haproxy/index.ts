@@ -8,8 +8,9 @@ import type { Edge, EdgeInfo } from '../types.ts'
 import { type HostFacts, structureOf } from './config.ts'
 import { checkTable, desiredState, wordOf } from './desired.ts'
 import { desiredOfOld } from './difference.ts'
+import { infoOf } from './info.ts'
 import { hostFacts, Mirror } from './mirror.ts'
-import { assign, atLeast, emptyPool, leaving, release, slotsOf, usage } from './pool.ts'
+import { assign, atLeast, emptyPool, leaving, release, slotsOf } from './pool.ts'
 import { givenSlots, readingOf, servingSlot, withBaselines } from './readings.ts'
 import { recoveredPool } from './recover.ts'
 import { Config, type Pool } from './schema.ts'
@@ -202,42 +203,11 @@ class HaproxyEdge implements Edge {
   }
 
   async #info(): Promise<EdgeInfo> {
-    const writable = await this.#mirror.isWritable()
+    const isWritable = await this.#mirror.isWritable()
     const pool = await this.#loadPool().catch(() => emptyPool(this.#config.pool))
     const workers = await this.#socket.workers().catch(() => null)
     const generation = workers?.current ? await this.#workerOf(workers.current).generation() : null
-    const inUse = usage(pool).filter(({ count }) => count > 0)
-    return {
-      name: 'haproxy',
-      version: workers?.version ?? 'unknown',
-      generation,
-      checks: [
-        {
-          name: 'process',
-          ok: workers?.current !== null && workers !== null,
-          sentence: workers
-            ? `HAProxy ${workers.version} answers on ${masterSocketPath(this.#config)}`
-            : `HAProxy does not answer on ${masterSocketPath(this.#config)}: start it`,
-        },
-        {
-          name: 'workers',
-          ok: workers?.current !== null && workers !== null,
-          sentence: `${workers?.current ? 1 : 0} worker serves, ${workers?.old.length ?? 0} from before a reload still finish requests`,
-        },
-        ...inUse.map(({ size, count, free }) => ({
-          name: `pool ${size.name}`,
-          ok: free > 0,
-          sentence: `${count - free} of ${count} backends of ${size.slots} slots (${size.protocol}) are in use`,
-        })),
-        {
-          name: 'mirror',
-          ok: writable,
-          sentence: writable
-            ? `${this.#config.directory} is writable`
-            : `${this.#config.directory} is not writable: correct its rights, or a crash of HAProxy brings back old routes`,
-        },
-      ],
-    }
+    return infoOf({ config: this.#config, isWritable, pool, workers, generation })
   }
 
   async #reload(before: number, structure: string): Promise<void> {

@@ -88,10 +88,13 @@ export class Worker {
   async counts(backends: readonly string[]): Promise<ReadonlyMap<string, ServerCounts>> {
     const counts = new Map<string, ServerCounts>()
     for (const [server, row] of await this.#stats(backends)) {
-      // Also the 502, 503 and 504 that HAProxy answers in place of a server stand among its statuses (seen with 2.6.12); an answer
-      // that was cut in its midst has the status it began with.
-      const requests = ['hrsp_1xx', 'hrsp_2xx', 'hrsp_3xx', 'hrsp_4xx', 'hrsp_5xx', 'hrsp_other'].reduce((sum, name) => sum + number(row, name), 0)
-      counts.set(server, { requests, failures: number(row, 'hrsp_5xx') + number(row, 'srv_abrt'), answerMs: number(row, 'rtime') })
+      const statuses = ['hrsp_1xx', 'hrsp_2xx', 'hrsp_3xx', 'hrsp_4xx', 'hrsp_5xx', 'hrsp_other'].reduce((sum, name) => sum + number(row, name), 0)
+      // What ended without a status was broken off by the server or by its visitor; only the former count as errors of the
+      // server, some of them twice (seen with 2.6.12).
+      const silent = Math.max(0, number(row, 'stot') - number(row, 'scur') - statuses)
+      const broken = Math.min(silent, number(row, 'eresp') + number(row, 'econ'))
+      const failures = number(row, 'hrsp_5xx') + number(row, 'srv_abrt') + broken
+      counts.set(server, { requests: statuses + broken, failures, answerMs: number(row, 'rtime') })
     }
     return counts
   }
