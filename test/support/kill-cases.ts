@@ -29,7 +29,15 @@ export const APPS = {
 } satisfies Record<string, AppKind>
 
 export type AppWord = keyof typeof APPS
-export type StrategyWord = 'rolling' | 'blue-green'
+
+/** As lockgate.yaml says them: short, so that a case takes seconds. */
+export const STRATEGIES = {
+  rolling: 'strategy: rolling\n',
+  'blue-green': 'strategy: blue-green\n',
+  recreate: 'strategy: recreate\n',
+  canary: 'strategy: { kind: canary, steps: [30, 60], soak: 1s, least: 1 }\n',
+} as const
+export type StrategyWord = keyof typeof STRATEGIES
 export type Verb = 'deploy' | 'rollback' | 'stop' | 'start' | 'restart' | 'scale-up' | 'scale-down' | 'cancel'
 
 export interface KillCase {
@@ -45,6 +53,8 @@ const FLOW = ['check', 'update', 'start', 'resume-traffic', 'stop-traffic', 'sto
 const KINDS: Readonly<Record<StrategyWord, readonly string[]>> = {
   rolling: FLOW,
   'blue-green': ['check', 'update', 'start', 'resume-traffic', 'switch', 'stop-traffic', 'stop', 'remove'],
+  recreate: ['check', 'hold', 'stop-traffic', 'stop', 'remove', 'update', 'start', 'resume-traffic', 'end-hold'],
+  canary: ['check', 'update', 'start', 'resume-traffic', 'shift-traffic', 'soak', 'switch', 'stop-traffic', 'stop', 'remove'],
 }
 /** Between the parts of an effect. */
 const BETWEEN = [
@@ -67,12 +77,12 @@ function places(kinds: readonly string[], which: readonly string[] = PLACES): st
   return kinds.flatMap((kind) => which.map((place) => `${kind}.${place}`))
 }
 
-const STRATEGIES = Object.keys(KINDS) as StrategyWord[]
+const TRIED_THROUGHOUT = ['rolling', 'blue-green'] as const
 const TWO = ['after-intent', 'after-effect'] as const
 
-/** Every place of every step of every strategy, and of each verb and kind of app those that differ. About 280 kills. */
+/** Every place of every step of every strategy, and of each verb and kind of app those that differ. Some 480 kills. */
 export const EVERY_CASE: readonly KillCase[] = [
-  ...STRATEGIES.flatMap((strategy) => [
+  ...TRIED_THROUGHOUT.flatMap((strategy) => [
     ...cases({ app: 'one', strategy, verb: 'deploy' }, [...places(KINDS[strategy]), ...BETWEEN, ...FILES]),
     ...cases(
       { app: 'three', strategy, verb: 'deploy' },
@@ -85,9 +95,20 @@ export const EVERY_CASE: readonly KillCase[] = [
     ...cases({ app: 'three', strategy, verb: 'scale-up' }, places(['update', 'start', 'resume-traffic'], TWO)),
     ...cases({ app: 'three', strategy, verb: 'scale-down' }, places(['stop-traffic', 'stop', 'remove'], TWO)),
     // Until the cancel the deployment goes forward; what comes after it goes back.
-    ...cases({ app: 'one', strategy, verb: 'cancel' }, [...places(['update', 'start'], TWO), ...places(['stop', 'remove'], PLACES)]),
+    ...cases({ app: 'one', strategy, verb: 'cancel' }, [...places(['update', 'start'], TWO), ...places(['stop', 'remove'])]),
     ...cases({ app: 'sockets', strategy, verb: 'deploy' }, places(['resume-traffic', 'stop-traffic', 'stop'], ['during-effect', 'after-effect'])),
   ]),
+  ...cases({ app: 'one', strategy: 'recreate', verb: 'deploy' }, [...places(KINDS.recreate), ...BETWEEN, ...FILES]),
+  ...cases({ app: 'three', strategy: 'recreate', verb: 'deploy' }, places(KINDS.recreate.slice(1), TWO)),
+  ...cases({ app: 'sockets', strategy: 'recreate', verb: 'deploy' }, places(['hold', 'stop-traffic', 'end-hold'], ['during-effect', 'after-effect'])),
+  ...cases({ app: 'one', strategy: 'recreate', verb: 'rollback' }, places(['hold', 'stop', 'end-hold'], TWO)),
+  ...cases({ app: 'one', strategy: 'recreate', verb: 'cancel' }, [...places(['update', 'start'], TWO)]),
+  ...cases({ app: 'one', strategy: 'canary', verb: 'deploy' }, [
+    ...places(KINDS.canary),
+    ...places(['shift-traffic', 'soak'], ['after-intent', 'during-effect', 'after-result']).map((point) => `${point}#2`),
+  ]),
+  ...cases({ app: 'three', strategy: 'canary', verb: 'deploy' }, places(['shift-traffic', 'soak', 'switch', 'stop-traffic'], TWO)),
+  ...cases({ app: 'one', strategy: 'canary', verb: 'cancel' }, places(['stop', 'remove'], TWO)),
   ...cases({ app: 'slow', strategy: 'blue-green', verb: 'deploy' }, places(['update', 'start', 'resume-traffic'], PLACES)),
   ...cases({ app: 'stubborn', strategy: 'rolling', verb: 'deploy' }, places(['stop-traffic', 'stop', 'remove'], PLACES)),
   ...cases({ app: 'h2c', strategy: 'blue-green', verb: 'deploy' }, places(['resume-traffic', 'switch', 'stop-traffic'], TWO)),
@@ -108,5 +129,7 @@ export const FAST_CASES: readonly KillCase[] = [
   ...cases({ app: 'three', strategy: 'rolling', verb: 'deploy' }, ['engine.container-created#2', 'resume-traffic.after-intent', 'stop-traffic.after-effect#3']),
   ...cases({ app: 'three', strategy: 'rolling', verb: 'scale-down' }, ['remove.container-gone']),
   ...cases({ app: 'one', strategy: 'blue-green', verb: 'rollback' }, ['switch.after-effect']),
+  ...cases({ app: 'one', strategy: 'recreate', verb: 'deploy' }, ['hold.after-effect', 'update.after-intent']),
+  ...cases({ app: 'one', strategy: 'canary', verb: 'deploy' }, ['shift-traffic.after-intent', 'soak.during-effect']),
   ...cases({ app: 'one', strategy: 'blue-green', verb: 'cancel' }, ['remove.after-intent']),
 ]

@@ -9,7 +9,7 @@ import type { Report } from './disruption/types.ts'
 import { ask } from './edge.ts'
 import { testImage } from './images.ts'
 import { anInstallation, type Installation, type Live } from './installation.ts'
-import { APPS, type AppKind, type KillCase, type StrategyWord } from './kill-cases.ts'
+import { APPS, type AppKind, type KillCase, STRATEGIES } from './kill-cases.ts'
 import { tell } from './proof.ts'
 import { until } from './until.ts'
 import { type Watched, watchApp } from './watcher.ts'
@@ -92,7 +92,7 @@ class Rig {
     await this.#lockgate.create(name)
     const secret = `hush-${name}-4f1d8c`
     await this.#lockgate.call(endpoints.changeConfig, { params: here({ name } as RigApp), body: { set: { ...kind.env, TELLS: secret }, secret: ['TELLS'] } })
-    const manifest = `strategy: ${strategy satisfies StrategyWord}\n${kind.manifest}`
+    const manifest = `${STRATEGIES[strategy]}${kind.manifest}`
     const app = { name, kind, manifest, secret, version: 'one', count: kind.count, environmentId: (await this.#lockgate.status(name)).id }
     if (kind.count > 1) await this.#lockgate.deploy(name, { verb: 'scale', count: kind.count })
     for (const version of ['two', 'one']) await this.#well(this.#lockgate.deploy(name, { verb: 'deploy', image: await this.#image(app, version), manifest }))
@@ -123,8 +123,10 @@ class Rig {
     await writeFile(this.#point, one.point)
     const clients = await startDisruption({ port: lockgate.edge.config.httpPort, host, rate: 60, kinds: app.kind.clients })
     const watcher = watchApp(lockgate, { host, environmentId: app.environmentId })
-    const { ended, seconds } = await this.#across(one, app).finally(() => undefined)
+    const across = await this.#across(one, app).catch((error: unknown) => ({ error }))
     const [report, watched] = [await clients.stop(), await watcher.stop()]
+    if ('error' in across) throw across.error
+    const { ended, seconds } = across
 
     const before = { version: app.version, count: app.count }
     const after = expected(one, app)
@@ -214,8 +216,9 @@ class Rig {
   #expectSteady(across: { readonly one: KillCase; readonly before: State; readonly after: State }, watched: Watched): void {
     const { one, before, after } = across
     if (one.verb === 'stop' || one.verb === 'start') return
-    expect(watched.fewest, 'instances that were up').toBeGreaterThanOrEqual(Math.min(before.count, after.count))
-    if (one.strategy !== 'blue-green') return
+    const least = one.strategy === 'recreate' ? 0 : Math.min(before.count, after.count)
+    expect(watched.fewest, 'instances that were up').toBeGreaterThanOrEqual(least)
+    if (one.strategy !== 'blue-green' && one.strategy !== 'recreate') return
     expect(watched.versions).toEqual(before.version === after.version ? [before.version] : [before.version, after.version])
   }
 
