@@ -11,6 +11,8 @@ export default defineConfig({
       { test: { name: 'integration', include: ['src/**/*.integration.test.ts'], ...real } },
       // What takes minutes: attacks on the build box, every language. bin/test builds
       { test: { name: 'builds', include: ['src/**/*.builds.test.ts'], ...real, testTimeout: 300_000, hookTimeout: 300_000 } },
+      // Faults of every kind, at every moment: about an hour. bin/test proof
+      { test: { name: 'proof', include: ['test/proof/**/*.test.ts'], ...real, testTimeout: 300_000, hookTimeout: 300_000 } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...real, testTimeout: 180_000 } },
     ],
   },

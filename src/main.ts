@@ -37,7 +37,7 @@ import { Repositories } from './git/repository.ts'
 import { gitRoutes } from './git/smart-http.ts'
 import { systemClock } from './lib/clock.ts'
 import { messageOf, PlatformError } from './lib/errors.ts'
-import { makeFolder, writeAtomic } from './lib/files.ts'
+import { makeFolder, removeHalfWritten, writeAtomic } from './lib/files.ts'
 import { formatRange, overlaps, parseAddress, parseRange } from './lib/ipv4.ts'
 import { type Log, openLog } from './lib/log.ts'
 import { networks } from './lib/outside.ts'
@@ -64,6 +64,8 @@ export async function startServer(settings: Settings, log: Log): Promise<Running
 }
 
 async function startOn(store: Store, settings: Settings, log: Log): Promise<RunningServer> {
+  // The database is ours now, so nobody else is in the middle of writing here.
+  for (const folder of [settings.dataDirectory, settings.secretsDirectory]) await removeHalfWritten(folder)
   const sealer = await openSealer(settings.secretsDirectory)
   const { runtime, boxes } = await openRuntime(settings, store.installation, (host) => registryCredential({ store, sealer }, host))
   const edge = await openEdge(settings, log)

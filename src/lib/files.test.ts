@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { aFolder } from '../../test/support/store.ts'
-import { makeFolderFor, readIfThere, writeAtomic } from './files.ts'
+import { makeFolderFor, readIfThere, removeHalfWritten, writeAtomic } from './files.ts'
 
 test('a file is replaced whole, with its rights, and nothing lies beside it', async () => {
   const folder = await aFolder()
@@ -23,6 +23,16 @@ test('a write that fails leaves what was there, and no rest', async () => {
 
   expect(await readdir(folder)).toEqual(['taken'])
   expect(await readFile(join(folder, 'taken', 'inside'), 'utf8')).toBe('stays')
+})
+
+test('what a killed write left goes, and nothing else', async () => {
+  const folder = await aFolder()
+  for (const name of ['state.json', 'state.json.b4kq7z.tmp', 'notes.tmp', 'state.json.other']) await writeFile(join(folder, name), '')
+
+  await removeHalfWritten(folder)
+  await removeHalfWritten(join(folder, 'not-there'))
+
+  expect((await readdir(folder)).toSorted()).toEqual(['notes.tmp', 'state.json', 'state.json.other'])
 })
 
 test('writers at the same time leave one of their texts, whole', async () => {

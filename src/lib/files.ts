@@ -1,8 +1,11 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { hasCode } from './errors.ts'
 import { failpoint } from './failpoint.ts'
 import { randomWord } from './ids.ts'
+
+/** The names of temporary files: a word of `randomWord(6)` at the end. */
+const HALF_WRITTEN = /\.[a-z0-9]{6}\.tmp$/
 
 /** Replaces a file so that after a crash or on a full disk it is the old or the new one, whole: temp, fsync, rename. */
 export async function writeAtomic(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
@@ -21,6 +24,15 @@ export async function writeAtomic(path: string, content: string | Uint8Array, mo
     await rm(temporary, { force: true })
     throw error
   }
+}
+
+/** What `writeAtomic` of a killed process left in a folder goes. Only for folders nobody else writes to now. */
+export async function removeHalfWritten(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((error: unknown): string[] => {
+    if (hasCode(error, 'ENOENT')) return []
+    throw error
+  })
+  await Promise.all(names.filter((name) => HALF_WRITTEN.test(name)).map((name) => rm(join(folder, name), { force: true })))
 }
 
 /** The text of a file, or null when there is none. */

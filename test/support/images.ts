@@ -26,7 +26,7 @@ const PROGRAMS = {
   /** Needs more memory than any limit. */
   greedy: "console.log('filling'); const all = []; setInterval(() => all.push(Buffer.alloc(5e7, 1)), 10)",
   /** HTTP/2 without TLS: says its version, echoes what is posted to /echo. */
-  h2c: "const s = require('http2').createServer((q, r) => q.url === '/echo' ? q.pipe(r) : r.end(process.env.VERSION)).listen(process.env.PORT || 8080); const open = new Set(); s.on('session', (x) => { open.add(x); x.on('close', () => open.delete(x)) }); process.on('SIGTERM', () => { s.close(() => process.exit(0)); for (const x of open) x.close() })",
+  h2c: "const s = require('http2').createServer((q, r) => q.url === '/echo' ? q.pipe(r) : (r.setHeader('x-version', process.env.VERSION), r.end(process.env.VERSION))).listen(process.env.PORT || 8080); const open = new Set(); s.on('session', (x) => { open.add(x); x.on('close', () => open.delete(x)) }); process.on('SIGTERM', () => { s.close(() => process.exit(0)); for (const x of open) x.close() })",
 } as const
 
 export type TestImage = keyof typeof PROGRAMS

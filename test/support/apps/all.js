@@ -1,5 +1,6 @@
 // One app with an answer of every kind that is hard on a proxy, and nothing but Node: pages, streams, uploads, downloads,
-// WebSockets. `/exit?code=` ends it, `/env` says its environment variables, START_MS makes it late, LIVES_MS ends it after a while.
+// WebSockets. `/exit?code=` ends it, `/env` says its environment variables, START_MS makes it late, LIVES_MS ends it after a while,
+// STUBBORN lets it ignore SIGTERM.
 const { createHash } = require('node:crypto')
 const { createServer } = require('node:http')
 
@@ -81,6 +82,7 @@ if (process.env.LIVES_MS) setTimeout(() => process.exit(9), Number(process.env.L
 if (process.env.TELLS) console.log(`told: ${process.env.TELLS}`)
 
 process.on('SIGTERM', () => {
+  if (process.env.STUBBORN) return
   server.close(() => process.exit(0))
   server.closeIdleConnections()
 })

@@ -1,5 +1,6 @@
 // One request of each kind. Each resolves with null when it went well and with the reason when not; none is ever repeated.
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import { connect as connectH2 } from 'node:http2'
 import { WebSocket } from 'ws'
 import type { DisruptionOptions, Kind } from './types.ts'
 
@@ -21,6 +22,7 @@ export function send(client: Client, kind: Kind): Promise<string | null> {
   const path = client.options.path ?? '/'
   if (kind === 'new') return exchange(client, { path, check: anything })
   if (kind === 'kept') return exchange(client, { path, check: anything, kept: true })
+  if (kind === 'h2c') return overH2(client, path)
   if (kind === 'sse') return exchange(client, { path: `/sse?events=${EVENTS}&ms=${PART_MS}`, check: allEvents })
   if (kind === 'upload') return exchange(client, { path: '/upload', check: allBytesCounted, upload: true })
   if (kind === 'download') return exchange(client, { path: `/download?bytes=${PARTS * PART_BYTES}&ms=${PARTS * PART_MS}`, check: allBytes })
@@ -83,6 +85,28 @@ function sendParts(request: ClientRequest): void {
     request.end()
   }, PART_MS)
   request.on('close', () => clearInterval(timer))
+}
+
+function overH2(client: Client, path: string): Promise<string | null> {
+  const { port, host, timeoutMs = 30_000 } = client.options
+  return new Promise((resolve) => {
+    const session = connectH2(`http://127.0.0.1:${port}`)
+    const timer = setTimeout(() => finish(`no end in ${timeoutMs} ms`), timeoutMs)
+    function finish(reason: string | null): void {
+      clearTimeout(timer)
+      session.destroy()
+      resolve(reason)
+    }
+    session.on('error', (error) => finish(nameOf(error)))
+    const stream = session.request({ ':path': path, ':authority': host })
+    let status = 0
+    stream.on('response', (headers) => {
+      status = Number(headers[':status'])
+    })
+    stream.on('error', (error) => finish(nameOf(error)))
+    stream.on('data', () => undefined)
+    stream.on('end', () => finish(status === 200 ? null : `status ${status}`))
+  })
 }
 
 function echo(client: Client): Promise<string | null> {

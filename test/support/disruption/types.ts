@@ -1,6 +1,6 @@
-export const KINDS = ['new', 'kept', 'websocket', 'sse', 'upload', 'download'] as const
+export const KINDS = ['new', 'kept', 'h2c', 'websocket', 'sse', 'upload', 'download'] as const
 /**
- * new: a request on a connection of its own. kept: on kept-alive connections. websocket: a session with an echo every 100 ms.
+ * new: a request on a connection of its own. kept: on kept-alive connections. h2c: over HTTP/2 without TLS. websocket: a session with an echo every 100 ms.
  * sse: a stream of events. upload, download: a body in parts over half a second. The last four last about a second.
  */
 export type Kind = (typeof KINDS)[number]
@@ -9,7 +9,7 @@ export interface DisruptionOptions {
   readonly port: number
   /** The Host header; the connection always goes to 127.0.0.1. */
   readonly host: string
-  /** Requests a second, shared by `new` and `kept`. Each of the long kinds starts a fiftieth of it, at least one a second. */
+  /** Requests a second, shared by `new` and `kept`. Each of the other kinds starts a fiftieth of it, at least one a second. */
   readonly rate: number
   readonly kinds: readonly Kind[]
   /** Path of `new` and `kept`; default `/`. The long kinds ask /sse, /upload, /download and a WebSocket on /. */

@@ -15,7 +15,7 @@ import { givenSlots, readingOf, servingSlot, withBaselines } from './readings.ts
 import { recoveredPool } from './recover.ts'
 import { Config, type Pool } from './schema.ts'
 import { MasterSocket } from './socket.ts'
-import { masterSocketPath, writeInitial } from './start.ts'
+import { masterSocketPath, takeOver } from './start.ts'
 import { type Load, Worker } from './worker.ts'
 
 export interface EdgeNeeds {
@@ -30,7 +30,7 @@ export const haproxy: Driver<Edge, typeof Config, EdgeNeeds> = {
   name: 'haproxy',
   Config,
   create: async (config, needs) => {
-    await writeInitial(config)
+    await takeOver(config)
     return new HaproxyEdge({ config, log: needs.log, host: await hostFacts(config) })
   },
 }

@@ -1,6 +1,7 @@
 // The folder on disk: what HAProxy starts from after a crash, and what this driver remembers. Every file is replaced whole.
 import { access, constants, readFile } from 'node:fs/promises'
 import { messageOf, UnavailableError } from '../../../lib/errors.ts'
+import { failpoint } from '../../../lib/failpoint.ts'
 import { makeFolder, readIfThere, writeAtomic } from '../../../lib/files.ts'
 import { run } from '../../../lib/run.ts'
 import { configPath, configurationText, type HostFacts, mapText, pageFiles } from './config.ts'
@@ -55,6 +56,7 @@ export class Mirror {
     await this.#write(texts)
     if (checked) await this.#check(configuration)
     await this.#write({ [configPath(this.#config)]: configuration })
+    failpoint('edge.mirror-written')
   }
 
   async isWritable(): Promise<boolean> {

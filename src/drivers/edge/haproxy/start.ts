@@ -1,4 +1,5 @@
 // Starting HAProxy is the same everywhere: by systemd, by a supervisor of ours, in a test.
+import { removeHalfWritten } from '../../../lib/files.ts'
 import { configPath } from './config.ts'
 import { hostFacts, Mirror } from './mirror.ts'
 import { emptyPool } from './pool.ts'
@@ -21,4 +22,10 @@ export function haproxyArguments(config: Config): readonly string[] {
 export async function writeInitial(config: Config): Promise<void> {
   const mirror = new Mirror(config, await hostFacts(config))
   await mirror.prepare((await mirror.readPool()) ?? emptyPool(config.pool))
+}
+
+/** The same for the one that writes from now on: what an earlier one left half written goes. */
+export async function takeOver(config: Config): Promise<void> {
+  for (const folder of ['', '/maps', '/pages']) await removeHalfWritten(`${config.directory}${folder}`)
+  await writeInitial(config)
 }
