@@ -111,6 +111,10 @@ function defaults(config: Config): string {
   balance random(2)
 ${fixed}  http-error status 503 ${html} lf-file ${pages}/503.html hdr Retry-After "${retryAfter}" hdr Cache-Control no-store
 
+# With this a visitor who leaves while waiting is noticed; for what is at an app it is not set, and changes nothing.
+defaults visitors from common
+  option abortonclose
+
 defaults pool from common
   http-request set-timeout server var(txn.env),map_str_int(${mapFile(config, 'timeouts')})
 `
@@ -120,7 +124,7 @@ function frontend({ config, host }: ConfigInput): string {
   const hosts = mapFile(config, 'hosts')
   const normalised = 'req.hdr(host),host_only,lower,rtrim(.)'
   const missing = 'if !{ var(txn.env) -m found }'
-  return `frontend edge from common
+  return `frontend edge from visitors
 ${binds(config, host)}${accessLog(config)}  http-request set-var(txn.id) uuid()
   http-request del-header X-Forwarded- -m beg
   http-request del-header Forwarded
