@@ -125,7 +125,8 @@ function frontend({ config, host }: ConfigInput): string {
   const normalised = 'req.hdr(host),host_only,lower,rtrim(.)'
   const missing = 'if !{ var(txn.env) -m found }'
   return `frontend edge from visitors
-${binds(config, host)}${accessLog(config)}  http-request set-var(txn.id) uuid()
+${binds(config, host)}${accessLog(config)}  # Worker, second and a count of the worker's own, in hexadecimal: no other request has it. A random one costs a tenth of all.
+  unique-id-format %{+X}o%pid-%Ts-%rt
   http-request del-header X-Forwarded- -m beg
   http-request del-header Forwarded
   http-request add-header X-Forwarded-For %[src]
@@ -133,8 +134,8 @@ ${binds(config, host)}${accessLog(config)}  http-request set-var(txn.id) uuid()
   http-request add-header X-Forwarded-Host %[req.hdr(host)]
   http-request add-header X-Forwarded-Port %[dst_port]
   http-request set-header X-Real-IP %[src]
-  http-request set-header X-Request-Id %[var(txn.id)]
-  http-after-response set-header X-Request-Id %[var(txn.id)]
+  http-request set-header X-Request-Id %[unique-id]
+  http-after-response set-header X-Request-Id %[unique-id]
   # Longest prefix of host, path and "/": as it came, then normalised, then the wildcard one label up.
   http-request set-var(txn.env) base,concat(/),map_beg(${hosts})
   http-request set-var-fmt(txn.key) "%[${normalised}]%[path]/" ${missing}
@@ -166,7 +167,7 @@ function accessLog(config: Config): string {
   if (config.accessLog === 'off') return ''
   const fields = [
     '"at":%Ts%ms',
-    '"id":"%[var(txn.id)]"',
+    '"id":"%ID"',
     '"client":"%ci"',
     '"method":"%[capture.req.method,json(utf8s)]"',
     '"host":"%[var(txn.seen),json(utf8s)]"',

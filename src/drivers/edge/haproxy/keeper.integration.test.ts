@@ -89,6 +89,20 @@ test('one dead instance of two delays nobody', async () => {
   expect(performance.now() - started).toBeLessThan(900)
 })
 
+test('no two requests have the same id, neither side by side nor after a crash', async () => {
+  const { running, edge, port } = await anEdge()
+  const app = await anApp('i-1')
+  await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }]))
+  const many = () => Promise.all(Array.from({ length: 50 }, async () => String((await ask(port, 'shop.test')).headers['x-request-id'])))
+
+  const before = await many()
+  await running.crash()
+  const ids = [...before, ...(await many())]
+
+  expect(new Set(ids).size).toEqual(100)
+  expect(ids.filter((id) => !/^[0-9A-F]+-[0-9A-F]{8}-[0-9A-F]+$/.test(id))).toEqual([])
+})
+
 test('a changed port is handed over by one reload', async () => {
   const { running, edge } = await anEdge()
   const app = await anApp('i-1')
