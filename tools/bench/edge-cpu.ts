@@ -108,15 +108,15 @@ defaults
   retries 3
 frontend edge
   bind 127.0.0.1:${port}
-  http-request set-var(txn.id) uuid()
+  unique-id-format %{+X}o%pid-%Ts-%rt
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Proto http
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header X-Forwarded-Port %[dst_port]
   http-request del-header Forwarded
   http-request set-header X-Real-IP %[src]
-  http-request set-header X-Request-Id %[var(txn.id)]
-  http-response set-header X-Request-Id %[var(txn.id)]
+  http-request set-header X-Request-Id %[unique-id]
+  http-response set-header X-Request-Id %[unique-id]
   default_backend app
 backend app
   server s1 127.0.0.1:${appPort} check inter 1s

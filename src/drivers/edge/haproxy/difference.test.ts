@@ -8,9 +8,16 @@ const one = { address: '10.0.0.1', port: 3000 }
 const two = { address: '10.0.0.2', port: 3000 }
 const parked = { address: '127.0.0.1', port: 1 }
 
-function maps(arms: Record<string, string>, generation = '1'): Maps {
+function maps(arms: Record<string, string>, generation = '1', special: Record<string, string> = {}): Maps {
   const empty = new Map<string, string>()
-  return { hosts: empty, arms: new Map(Object.entries(arms)), special: empty, timeouts: empty, pages: empty, generation: new Map([['generation', generation]]) }
+  return {
+    hosts: empty,
+    arms: new Map(Object.entries(arms)),
+    special: new Map(Object.entries(special)),
+    timeouts: empty,
+    pages: empty,
+    generation: new Map([['generation', generation]]),
+  }
 }
 
 function aView(slots: Record<string, Omit<ViewSlot, 'down'> & { readonly down?: boolean }>, arms: Record<string, string> = {}): View {
@@ -39,6 +46,33 @@ test('a switch makes the new before it leaves the old, and confirms last', () =>
     'del map /maps/arms b',
     'set map /maps/generation generation 2',
   ])
+})
+
+test('a hold begins before anything it hides changes, and ends when that is right', () => {
+  const hold = { a: '60000:h_1|' }
+  const before = aView({ 'p8_000/s1': { ...one, ready: true }, 'p8_001/s1': { ...parked, ready: false } }, { a: 'p8_000' })
+  const held = aWish({ 'p8_000/s1': { ...one, ready: false }, 'p8_001/s1': { ...parked, ready: false } })
+  const after = aWish({ 'p8_000/s1': { ...one, ready: false }, 'p8_001/s1': { ...two, ready: true } })
+  const holding = { ...before, maps: maps({ a: 'p8_000' }, '1', hold) }
+  const share = maps({ a: 'p8_001' }, '1', { a: '|p8_000:20:request:d_1:' })
+
+  expect(difference(before, { ...held, maps: maps({ a: 'p8_001' }, '1', hold) }, path)).toEqual([
+    'add map /maps/special a 60000:h_1|',
+    'set map /maps/arms a p8_001',
+    'set server p8_000/s1 state maint',
+  ])
+  for (const [wanted, end] of [
+    [maps({ a: 'p8_001' }), 'del map /maps/special a'],
+    [share, 'set map /maps/special a |p8_000:20:request:d_1:'],
+  ] as const) {
+    expect(difference(holding, { ...after, maps: wanted }, path)).toEqual([
+      'set server p8_001/s1 addr 10.0.0.2 port 3000',
+      'set server p8_001/s1 state ready',
+      'set map /maps/arms a p8_001',
+      end,
+      'set server p8_000/s1 state maint',
+    ])
+  }
 })
 
 test('a freed slot is taken out before its address is taken away', () => {

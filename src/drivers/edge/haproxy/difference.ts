@@ -2,7 +2,7 @@
 // before routes lead to them, and old ones are taken out after routes have left them.
 import { PARKED } from './config.ts'
 import { candidateIn, type Desired, type Maps, type WantedSlot } from './desired.ts'
-import { MAP_NAMES, type MapName } from './schema.ts'
+import type { MapName } from './schema.ts'
 
 /** A server line as the worker holds it. */
 export interface ViewSlot extends WantedSlot {
@@ -28,12 +28,29 @@ export function difference(view: View, desired: Desired, path: (name: MapName) =
     const held = view.slots.get(name)
     if (held) compareSlot({ name, wanted, held, slots })
   }
-  const maps = MAP_NAMES.filter((name) => name !== 'generation').map((name) => compareMap(path(name), view.maps[name], desired.maps[name]))
-  const generation = compareMap(path('generation'), view.maps.generation, desired.maps.generation)
-  // A map leads to those that stand behind it in MAP_NAMES: those are set first and deleted last.
-  const set = maps.toReversed().flatMap((map) => map.set)
-  const remove = maps.flatMap((map) => map.remove)
-  return [...slots.make, ...set, ...slots.take, ...remove, ...slots.park, ...generation.set, ...generation.remove]
+  const map = (name: MapName): MapDifference => compareMap(path(name), view.maps[name], desired.maps[name])
+  const [hosts, arms, special, generation] = [map('hosts'), map('arms'), map('special'), map('generation')]
+  const described = [map('timeouts'), map('pages')]
+  return [
+    ...slots.make,
+    ...described.flatMap(({ set }) => set),
+    // A hold stands before what it hides changes, and is let go of after what it hid is right.
+    ...special.set.filter(isHold),
+    ...arms.set,
+    ...special.set.filter((command) => !isHold(command)),
+    ...special.remove,
+    ...hosts.set,
+    ...slots.take,
+    ...[hosts, arms, ...described].flatMap(({ remove }) => remove),
+    ...slots.park,
+    ...generation.set,
+    ...generation.remove,
+  ]
+}
+
+/** Whether what special.map is told begins with a hold. */
+function isHold(command: string): boolean {
+  return / \d+:[^ ]*$/.test(command)
 }
 
 /**
@@ -83,11 +100,12 @@ function compareSlot(pair: { readonly name: string; readonly wanted: WantedSlot;
   if (moved && parks) slots.park.push(move)
 }
 
-function compareMap(
-  path: string,
-  held: ReadonlyMap<string, string>,
-  wanted: ReadonlyMap<string, string>,
-): { readonly set: string[]; readonly remove: string[] } {
+interface MapDifference {
+  readonly set: readonly string[]
+  readonly remove: readonly string[]
+}
+
+function compareMap(path: string, held: ReadonlyMap<string, string>, wanted: ReadonlyMap<string, string>): MapDifference {
   const set: string[] = []
   for (const [key, value] of wanted) {
     const before = held.get(key)

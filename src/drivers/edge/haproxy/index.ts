@@ -141,7 +141,7 @@ class HaproxyEdge implements Edge {
     const counts = await worker.counts([...new Set(given.map(({ backend }) => backend))])
     return withBaselines(pool, given, ({ backend, slot }) => {
       const counted = counts.get(serverName(backend, slot))
-      return counted && { worker: worker.pid, requests: counted.requests, failures: counted.failures }
+      return counted && { worker: worker.pid, ...counted }
     })
   }
 

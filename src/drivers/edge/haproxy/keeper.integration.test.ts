@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { readFile, rm } from 'node:fs/promises'
 import { connect as connectH2 } from 'node:http2'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -88,6 +89,20 @@ test('one dead instance of two delays nobody', async () => {
   expect(performance.now() - started).toBeLessThan(900)
 })
 
+test('no two requests have the same id, neither side by side nor after a crash', async () => {
+  const { running, edge, port } = await anEdge()
+  const app = await anApp('i-1')
+  await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }]))
+  const many = () => Promise.all(Array.from({ length: 50 }, async () => String((await ask(port, 'shop.test')).headers['x-request-id'])))
+
+  const before = await many()
+  await running.crash()
+  const ids = [...before, ...(await many())]
+
+  expect(new Set(ids).size).toEqual(100)
+  expect(ids.filter((id) => !/^[0-9A-F]+-[0-9A-F]{8}-[0-9A-F]+$/.test(id))).toEqual([])
+})
+
 test('a changed port is handed over by one reload', async () => {
   const { running, edge } = await anEdge()
   const app = await anApp('i-1')
@@ -124,6 +139,28 @@ test('h2c passes to an app that speaks it, over several streams on one connectio
   expect((await edge.inFlight(['rpc'])).get('rpc')).toEqual(2)
   for (const stream of open) stream.end()
   await until('nothing is in flight', async () => (await edge.inFlight(['rpc'])).get('rpc') === 0)
+})
+
+test('a held stream that its client resets is not counted any more, and a half-closed client is still answered', async () => {
+  const { edge, port } = await anEdge()
+  const app = await anApp('i-1')
+  const shop = { hosts: ['shop.test'], targets: [target(app)] }
+  await edge.serve(aTable(1, [{ ...shop, hold: { boundMs: 60_000, token: 'h_1' } }]))
+  const session = connectH2(`http://127.0.0.1:${port}`)
+  onTestFinished(() => session.destroy())
+  const streams = [1, 2].map(() => session.request({ ':path': '/', ':authority': 'shop.test' }).on('error', () => undefined))
+  await until('both are held', async () => (await edge.held('e-shop.test')) === 2)
+
+  streams[0]?.close(8)
+
+  await until('one is left', async () => (await edge.held('e-shop.test')) === 1)
+  await edge.serve(aTable(2, [shop]))
+  await until('the other one is answered', () => streams[1]?.closed === true || app.total() === 1)
+  const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).setEncoding('utf8')
+  client.end('GET /slow?ms=300 HTTP/1.1\r\nHost: shop.test\r\n\r\n')
+  const [text] = await once(client, 'data')
+  expect(String(text)).toContain('200 OK')
+  client.destroy()
 })
 
 test('HTTPS serves HTTP/2 and WebSockets, and says so to the app', async () => {

@@ -7,8 +7,9 @@ export function luaPath(config: Config): string {
   return `${config.directory}/lockgate.lua`
 }
 
-/** How long one nap of a request that waits is, milliseconds. */
+/** How long one nap of a request that waits is, and after how long one that was not seen napping is gone, milliseconds. */
 const NAP_MS = 50
+const GONE_MS = 1_000
 
 /** A visitor's place among so many says on which side of a percentage they are. */
 const BUCKETS = 10_000
@@ -24,8 +25,11 @@ export function luaText(config: Config): string {
   return `-- Written by Lockgate. Changes here are lost.
 local arms = Map.new("${mapFile(config, 'arms')}", Map._str)
 local special = Map.new("${mapFile(config, 'special')}", Map._str)
-local held = {}
+-- By environment: since when which token holds, and when each request was last seen waiting. HAProxy ends a nap for good when
+-- the visitor leaves: such a request cannot say goodbye, and is known by not being seen any more.
 local began = {}
+local seen = {}
+local serial = 0
 
 local function now()
   local time = core.now()
@@ -38,39 +42,50 @@ local function split(env)
   return value:match("^([^|]*)|(.*)$")
 end
 
--- True when the request may go on; false when it has waited as long as it may.
+local function waiting(env)
+  local count, time = 0, now()
+  for number, at in pairs(seen[env] or {}) do
+    if time - at < ${GONE_MS} then count = count + 1 else seen[env][number] = nil end
+  end
+  if count == 0 then seen[env] = nil end
+  return count
+end
+
+-- True when the request may go on; false when it has waited as long as it may. A hold that follows on another is waited for too.
 local function wait(txn, env, hold)
-  local bound, token = hold:match("^(%d+):(.+)$")
-  if began[env] == nil or began[env].token ~= token then began[env] = { token = token, at = now() } end
-  local last = began[env].at + tonumber(bound)
-  if now() >= last then return false end
-  held[env] = (held[env] or 0) + 1
+  serial = serial + 1
+  local number = serial
+  if number % 1000 == 0 then for name in pairs(seen) do waiting(name) end end
+  -- Should the visitor leave meanwhile, this is where the request ends: no app gets it.
+  txn:set_var("txn.be", "nowhere")
   local goes = true
-  while true do
-    core.msleep(${NAP_MS})
-    local current = split(env)
-    if current:match("^%d+:(.+)$") ~= token then break end
-    if now() >= last then
+  while hold ~= "" do
+    local bound, token = hold:match("^(%d+):(.+)$")
+    if began[env] == nil or began[env].token ~= token then began[env] = { token = token, at = now() } end
+    if now() - began[env].at >= tonumber(bound) then
       goes = false
       break
     end
+    seen[env] = seen[env] or {}
+    seen[env][number] = now()
+    core.msleep(${NAP_MS})
+    hold = split(env)
   end
-  held[env] = held[env] - 1
-  if held[env] == 0 then held[env] = nil end
+  if seen[env] then seen[env][number] = nil end
   return goes
 end
 
 -- The visitor's bucket: drawn, remembered in a cookie, or made of a header. Who sends no header is in the last one.
 local function bucket(txn, by, salt, header)
-  if by == "request" then return math.random(0, ${BUCKETS - 1}) end
+  if by == "request" then return txn.f:rand(${BUCKETS}) end
   if by == "header" then
-    local value = txn.f:req_hdr(header)
-    if value == nil or value == "" then return ${BUCKETS - 1} end
-    return txn.c:crc32(value .. salt, 1) % ${BUCKETS}
+    local value = txn.sf:req_fhdr(header)
+    if value == "" then return ${BUCKETS - 1} end
+    return txn.c:xxh32(value .. salt) % ${BUCKETS}
   end
-  local number, of = (txn.f:req_cook("${CANARY_COOKIE}") or ""):match("^(%d+)-([a-z0-9_]+)$")
+  local number, of = txn.sf:req_cook("${CANARY_COOKIE}"):match("^(%d+)-([a-z0-9_]+)$")
   if of == salt and tonumber(number) < ${BUCKETS} then return tonumber(number) end
-  local drawn = math.random(0, ${BUCKETS - 1})
+  local drawn = txn.f:rand(${BUCKETS})
   txn:set_var("txn.canary", drawn .. "-" .. salt)
   return drawn
 end
@@ -79,23 +94,22 @@ core.register_action("lockgate", { "http-req" }, function(txn)
   local env = txn:get_var("txn.env")
   local hold, share = split(env)
   if hold ~= "" then
-    if not wait(txn, env, hold) then
-      txn:set_var("txn.be", "nowhere")
-      return
-    end
+    if not wait(txn, env, hold) then return end
     -- While it waited its environment may have moved.
     txn:set_var("txn.be", arms:lookup(env) or "nowhere")
     hold, share = split(env)
   end
   if share == "" then return end
   local backend, percent, by, salt, header = share:match("^([^:]*):([%d.]+):(%a+):([^:]*):(.*)$")
-  if txn.f:nbsrv(backend) == 0 then return end
+  -- A worker from before a reload may lack the backend.
+  local known, ready = pcall(function() return txn.f:nbsrv(backend) end)
+  if not known or ready == 0 then return end
   if bucket(txn, by, salt, header) < tonumber(percent) * ${BUCKETS / 100} then txn:set_var("txn.be", backend) end
 end)
 
 core.register_cli({ "lockgate", "held" }, "lockgate held ENVIRONMENT : requests that wait because of a hold", function(applet, ...)
   local words = { ... }
-  applet:send(tostring(held[words[#words]] or 0) .. "\\n")
+  applet:send(waiting(words[#words]) .. "\\n")
 end)
 `
 }

@@ -33,6 +33,25 @@ export function servingSlot(pool: Pool, instance: string): Place | null {
   return places.find(({ backend, slot }) => pool.backends[backend]?.slots[slot]?.leaving === false) ?? places[0] ?? null
 }
 
+/** HAProxy's mean is over so many requests: from then on each takes this part of the sum away and adds itself. */
+const WINDOW = 512
+
+/**
+ * The part of HAProxy's sliding mean that belongs to the requests since: what is left in it of whoever had the slot before is
+ * taken out. HAProxy says whole milliseconds, so it is exact to about 512 / requests milliseconds.
+ */
+function meanSince(before: ServerCounts, now: ServerCounts): number {
+  const requests = now.requests - before.requests
+  if (requests <= 0) return 0
+  const total = now.answerMs * Math.min(WINDOW, now.requests)
+  const inherited = before.answerMs * Math.min(WINDOW, before.requests)
+  // Below its window HAProxy adds without taking away.
+  if (now.requests <= WINDOW) return Math.max(0, (total - inherited) / requests)
+  const left = (1 - 1 / WINDOW) ** (before.requests < WINDOW ? now.requests - WINDOW : requests)
+  const own = before.requests < WINDOW ? WINDOW - before.requests * left : WINDOW * (1 - left)
+  return Math.max(0, (total - inherited * left) / own)
+}
+
 /** Counts of the current worker without those of whoever had the slot before. */
 export function readingOf(counts: ServerCounts, at: { readonly pool: Pool; readonly place: Place; readonly worker: number }): Reading {
   const { backend, slot } = at.place
@@ -42,6 +61,6 @@ export function readingOf(counts: ServerCounts, at: { readonly pool: Pool; reado
     epoch: `${at.worker}/${backend}/${slot}`,
     requests: counts.requests - (isSame ? before.requests : 0),
     failures: counts.failures - (isSame ? before.failures : 0),
-    answerMs: counts.requests - (isSame ? before.requests : 0) > 0 ? counts.answerMs : 0,
+    answerMs: meanSince(isSame ? before : { requests: 0, failures: 0, answerMs: 0 }, counts),
   }
 }

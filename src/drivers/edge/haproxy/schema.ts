@@ -86,7 +86,7 @@ const Slot = z.object({
   /** No longer in the table; named until nothing is in flight to it. */
   leaving: z.boolean(),
   /** What the worker had counted of the slot when the instance got it: not its own. Absent: nothing, as in a worker begun since. */
-  before: z.object({ worker: z.number(), requests: z.number(), failures: z.number() }).optional(),
+  before: z.object({ worker: z.number(), requests: z.number(), failures: z.number(), answerMs: z.number().default(0) }).optional(),
 })
 export type Slot = Readonly<z.infer<typeof Slot>>
 
