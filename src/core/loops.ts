@@ -40,7 +40,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
   const routes = new RouteReconciler(context, { onConfirmed: () => now(wakeAll), isReady: (name) => prober.result(name).state === 'ready' })
   const reconciler = new EnvironmentReconciler(context, { prober, routes, forgetApp: (app) => forgetApp(context, needs, app) })
   const builds = new BuildReconciler(context, needs, () => building.wake('builds'))
-  const observer = new Observer(context, { changed: wakeEnvironment, listed: needs.listed })
+  const observer = new Observer(context, { changed: wakeEnvironment, listed: needs.listed, back: () => now(wakeAll) })
 
   const environments = new WorkQueue({ name: 'environments', work: (id) => reconciler.pass(id), log: context.log })
   const edge = new WorkQueue({ name: 'edge', work: () => routes.pass(), log: context.log, parallel: 1 })

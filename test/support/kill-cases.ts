@@ -126,7 +126,7 @@ export const FAST_CASES: readonly KillCase[] = [
     'stop.before-result',
     'file.before-rename',
   ]),
-  ...cases({ app: 'three', strategy: 'rolling', verb: 'deploy' }, ['engine.container-created#2', 'resume-traffic.after-intent', 'stop-traffic.after-effect#3']),
+  ...cases({ app: 'three', strategy: 'rolling', verb: 'deploy' }, ['engine.container-created#2', 'stop-traffic.after-effect#3']),
   ...cases({ app: 'three', strategy: 'rolling', verb: 'scale-down' }, ['remove.container-gone']),
   ...cases({ app: 'one', strategy: 'blue-green', verb: 'rollback' }, ['switch.after-effect']),
   ...cases({ app: 'one', strategy: 'recreate', verb: 'deploy' }, ['hold.after-effect', 'update.after-intent']),

@@ -73,14 +73,12 @@ class Rig {
 
   async kill(one: KillCase, { task }: Pick<TestContext, 'task'>): Promise<void> {
     const key = `${one.strategy}-${one.app}`
-    const app = this.#apps.get(key) ?? (await this.#make(one))
-    this.#apps.set(key, app)
     try {
+      const app = this.#apps.get(key) ?? (await this.#make(one))
       const report = await this.#run(one, app)
       tell(task, { kills: 1, sent: report.sent, failed: report.failed })
     } catch (error) {
-      this.#apps.delete(key)
-      await this.#spoil(app)
+      await this.#spoil(key)
       throw error
     }
   }
@@ -94,15 +92,22 @@ class Rig {
     await this.#lockgate.call(endpoints.changeConfig, { params: here({ name } as RigApp), body: { set: { ...kind.env, TELLS: secret }, secret: ['TELLS'] } })
     const manifest = `${STRATEGIES[strategy]}${kind.manifest}`
     const app = { name, kind, manifest, secret, version: 'one', count: kind.count, environmentId: (await this.#lockgate.status(name)).id }
+    this.#apps.set(`${strategy}-${word}`, app)
     if (kind.count > 1) await this.#lockgate.deploy(name, { verb: 'scale', count: kind.count })
-    for (const version of ['two', 'one']) await this.#well(this.#lockgate.deploy(name, { verb: 'deploy', image: await this.#image(app, version), manifest }))
+    // Nobody asks yet: a canary would have nothing to go by.
+    const first = `${STRATEGIES['blue-green']}${kind.manifest}`
+    for (const version of ['two', 'one'])
+      await this.#well(this.#lockgate.deploy(name, { verb: 'deploy', image: await this.#image(app, version), manifest: first }))
     return app
   }
 
-  async #spoil(app: RigApp): Promise<void> {
+  async #spoil(key: string): Promise<void> {
+    const app = this.#apps.get(key)
+    this.#apps.delete(key)
     this.#spoiled += 1
     await rm(this.#point, { force: true })
     if (this.#lockgate.hasEnded()) await this.#start()
+    if (app === undefined) return
     await this.#lockgate.call(endpoints.removeApp, { params: { app: app.name as never } })
     await until('it is gone', async () => !(await this.#lockgate.call(endpoints.listApps, {})).some((one) => one.name === app.name), 60_000)
   }

@@ -18,6 +18,7 @@ export type DeploymentCause =
   | 'answers_worse'
   | 'inconclusive'
   | 'engine_refused'
+  | 'unavailable'
   | 'app_removed'
   | 'internal'
 

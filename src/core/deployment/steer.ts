@@ -8,7 +8,7 @@ import type { Snapshot } from '../environment/snapshot.ts'
 import { watchAfter } from '../environment/watch.ts'
 import type { Prober } from '../instance/probe.ts'
 import { releaseName } from '../release/release.ts'
-import { type Deployment, type DeploymentCause, type DeploymentMove, moveDeployment } from './deployment.ts'
+import { ACTIVE_STATUSES, type Deployment, type DeploymentCause, type DeploymentMove, moveDeployment } from './deployment.ts'
 import { inputsOf, recordDeployment, waitsFor } from './open.ts'
 import { reportFailure } from './report.ts'
 import { pinRelease } from './rollback.ts'
@@ -38,11 +38,13 @@ async function begin(tx: Tx, input: { readonly snapshot: Snapshot; readonly next
   }
 }
 
-/** Writes why the active deployment waits; null: it moves. */
+/** Writes why the active deployment waits, or the one that would begin now; null: it moves. */
 export async function block(context: Pick<Context, 'store'>, environmentId: string, blocked: string | null): Promise<void> {
-  const active = (await context.store.read.deployments.list(EVERYTHING, { where: { environmentId, status: ['running', 'reverting'] }, limit: 1 }))[0]
-  if (!active || active.blocked === blocked) return
-  await context.store.transaction((tx) => tx.deployments.save(active, { ...active, blocked }))
+  const open = await context.store.read.deployments.list(EVERYTHING, { where: { environmentId, status: ['queued', ...ACTIVE_STATUSES] }, orderBy: 'number' })
+  const active = open.find((one) => one.status !== 'queued')
+  const waiting = active ?? open[0]
+  if (!waiting || waiting.status === 'paused' || waiting.blocked === blocked) return
+  await context.store.transaction((tx) => tx.deployments.save(waiting, { ...waiting, blocked }))
 }
 
 /** Steps before which nothing is half done: before anything moved, between two batches, while a share is watched. */
@@ -132,6 +134,22 @@ export async function finish(context: Pick<Context, 'store' | 'clock'>, snapshot
     await recordDeployment(tx, saved, { environment: current, actor: 'lockgate' })
   })
   return AT_ONCE
+}
+
+/**
+ * Ends what waits for a system that has been away for too long, wherever it stands: nothing can be taken back now. The wish is
+ * as it was before, and is brought about when that system is there again.
+ */
+export async function giveUp(context: Pick<Context, 'store' | 'clock'>, environmentId: string, why: string): Promise<void> {
+  await context.store.transaction(async (tx) => {
+    const active = (await tx.deployments.list(EVERYTHING, { where: { environmentId, status: ['running', 'reverting'] }, limit: 1 }))[0]
+    if (!active) return
+    const environment = await tx.environments.get(EVERYTHING, environmentId)
+    const turned = active.status === 'reverting' ? active : moveDeployment(active, { status: 'reverting', cause: 'unavailable', message: why })
+    const remark = active.status === 'reverting' ? why : 'Lockgate brings back what was there when it can'
+    const saved = await tx.deployments.save(active, moveDeployment(turned, ending(turned, { now: context.clock.now(), remark })))
+    await recordDeployment(tx, saved, { environment, actor: 'lockgate' })
+  })
 }
 
 function ending(active: Deployment, at: { readonly now: number; readonly remark: string | undefined }): DeploymentMove {

@@ -69,6 +69,8 @@ export interface StepNumbers {
   readonly generation?: number
   readonly exitCode?: number
   readonly probe?: string
+  /** When the engine had started it last before this step did; 0: never. What is later than that is this step's doing. */
+  readonly startedBefore?: number
   /** Most requests that were seen to wait in the edge. */
   readonly held?: number
   readonly percent?: number

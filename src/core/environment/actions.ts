@@ -119,12 +119,19 @@ export async function start(input: ActionInput): Promise<Outcome> {
   const record = await intent(input)
   const probe = senses.probe(instance.name)
   if (observed.state === 'created' || observed.state === 'exited') {
-    const startedHere = observed.startedAt !== null && observed.startedAt >= record.startedAt
+    // Both are the engine's time: its clock and ours may differ.
+    const before = record.numbers.startedBefore
+    const startedHere = before !== undefined && observed.startedAt !== null && observed.startedAt !== before
     if (observed.state === 'exited' && startedHere) return exited(input, { instance, observed })
     const wait = tooEarly(context, instance)
     if (wait) return wait
     await context.runtime.start(instance.name)
-    return { kind: 'waiting', for: `its first answer (${release.runSpec.health.startDeadlineMs / 1000} s at most)`, afterMs: 50 }
+    return {
+      kind: 'waiting',
+      for: `its first answer (${release.runSpec.health.startDeadlineMs / 1000} s at most)`,
+      numbers: { startedBefore: observed.startedAt ?? 0 },
+      afterMs: 50,
+    }
   }
   if (observed.state === 'running' && probe.state === 'ready') return { kind: 'passed', numbers: { probe: probe.lastAnswer ?? '' } }
   // On a machine so busy that nobody has asked it yet, it is asked first: what it answered belongs into the report.

@@ -8,7 +8,10 @@ import { openReleaseCommand } from '../one-off/open.ts'
 import { environmentOf } from '../secret/environment.ts'
 import { type ActionInput, intent, type Outcome } from './action.ts'
 
-/** check: the image is there (pulled now if it can be), the configuration opens, the machine is large enough. */
+/** A container needs little of its own; below this the engine fails half way through. */
+const LEAST_FREE_BYTES = 64 * 1024 ** 2
+
+/** check: the image is there (pulled now if it can be), the configuration opens, the machine has room. */
 export async function check(input: ActionInput): Promise<Outcome> {
   const { context, snapshot } = input
   await intent(input)
@@ -23,6 +26,11 @@ export async function check(input: ActionInput): Promise<Outcome> {
     return { kind: 'failed', cause: 'check_failed', message: messageOf(error) }
   }
   const strategy = snapshot.active?.strategy
+  const free = await context.runtime.freeBytes()
+  if (free !== null && free < LEAST_FREE_BYTES) {
+    const message = `the disk of the engine has only ${Math.floor(free / 1024 / 1024)} MB free, too little to start anything on. Make room: "lockgate disk --clean"`
+    return { kind: 'failed', cause: 'check_failed', message }
+  }
   const neededMb = release.runSpec.limits.memoryMb * (snapshot.wish.count + (strategy?.kind === 'rolling' ? strategy.surge : 0))
   const presentMb = Math.floor(totalmem() / 1024 / 1024)
   if (neededMb > presentMb) {

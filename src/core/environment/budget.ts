@@ -25,3 +25,29 @@ export class Budgets {
     this.#seen.delete(key)
   }
 }
+
+/** Longer than the pause between two tries and the deadline of one: more than that was no waiting of ours. */
+const MOST_BETWEEN_TRIES_MS = 45_000
+
+/** How long environments have been waiting for what is away. In memory only: a server that starts anew waits anew. */
+export class Outages {
+  readonly #context: Pick<Context, 'clock'>
+  readonly #seen = new Map<string, { readonly at: number; readonly usedMs: number }>()
+
+  constructor(context: Pick<Context, 'clock'>) {
+    this.#context = context
+  }
+
+  /** Adds the time since the last failure, and gives the sum in milliseconds. */
+  use(id: string): number {
+    const at = this.#context.clock.monotonic()
+    const last = this.#seen.get(id)
+    const usedMs = last === undefined ? 0 : last.usedMs + Math.min(at - last.at, MOST_BETWEEN_TRIES_MS)
+    this.#seen.set(id, { at, usedMs })
+    return usedMs
+  }
+
+  end(id: string): void {
+    this.#seen.delete(id)
+  }
+}

@@ -1,3 +1,4 @@
+import { durationText } from '../../lib/duration.ts'
 import { messageOf, PlatformError, UnavailableError } from '../../lib/errors.ts'
 import { failpoint } from '../../lib/failpoint.ts'
 import type { PassResult } from '../../lib/work-queue.ts'
@@ -7,7 +8,7 @@ import type { Context } from '../context.ts'
 import { isDeploymentFinished } from '../deployment/deployment.ts'
 import { standStill } from '../deployment/pause.ts'
 import { plan as planWorld, repairs } from '../deployment/plan.ts'
-import { beginNext, block, finish, pausable, revert, supersedable, supersedeActive } from '../deployment/steer.ts'
+import { beginNext, block, finish, giveUp, pausable, revert, supersedable, supersedeActive } from '../deployment/steer.ts'
 import type { Batch, Step, StepKind } from '../deployment/step.ts'
 import type { ProbeTarget } from '../instance/ask.ts'
 import type { Prober } from '../instance/probe.ts'
@@ -16,7 +17,7 @@ import type { RouteReconciler } from '../route/reconciler.ts'
 import type { ActionInput, Outcome } from './action.ts'
 import { remove, start, stop, update } from './actions.ts'
 import { check, releaseCommand } from './before.ts'
-import { Budgets } from './budget.ts'
+import { Budgets, Outages } from './budget.ts'
 import { endHold, hold } from './hold.ts'
 import { conclude, journalKey, settle } from './journal.ts'
 import { type Senses, type Snapshot, takeSnapshot, worldOf } from './snapshot.ts'
@@ -43,6 +44,8 @@ const ACTIONS: Readonly<Record<StepKind, (input: ActionInput) => Promise<Outcome
 
 /** Looked at again after this long although nothing woke us. */
 const RESYNC_MS = 10_000
+/** So long a deployment waits for an engine or an edge that is away, before it fails. */
+const LONGEST_OUTAGE_MS = 15 * 60_000
 
 interface Needs {
   readonly prober: Pick<Prober, 'watch' | 'result'>
@@ -59,20 +62,31 @@ export class EnvironmentReconciler {
   readonly #context: Context
   readonly #needs: Needs
   readonly #budgets: Budgets
+  readonly #outages: Outages
 
   constructor(context: Context, needs: Needs) {
     this.#context = context
     this.#needs = needs
     this.#budgets = new Budgets(context)
+    this.#outages = new Outages(context)
   }
 
   async pass(environmentId: string): Promise<PassResult> {
     try {
-      return await this.#pass(environmentId)
+      const result = await this.#pass(environmentId)
+      this.#outages.end(environmentId)
+      return result
     } catch (error) {
-      if (error instanceof UnavailableError) await block(this.#context, environmentId, `waits: ${error.message}`)
+      if (error instanceof UnavailableError) await this.#wait(environmentId, error)
       throw error
     }
+  }
+
+  /** What is away is waited for, and says so; but not for ever. */
+  async #wait(environmentId: string, error: UnavailableError): Promise<void> {
+    if (error.code.startsWith('store.')) return
+    if (this.#outages.use(environmentId) < LONGEST_OUTAGE_MS) return block(this.#context, environmentId, `waits: ${error.message}`)
+    await giveUp(this.#context, environmentId, `gave up after ${durationText(LONGEST_OUTAGE_MS)}: ${error.message}`)
   }
 
   async #pass(environmentId: string): Promise<PassResult> {

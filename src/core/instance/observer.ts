@@ -9,6 +9,8 @@ const LISTING_MS = 1_000
 interface Needs {
   readonly changed: (environmentId: string) => void
   readonly listed: (all: readonly ObservedInstance[]) => void
+  /** The engine answers again: what waits for it need not wait for the end of its back-off. */
+  readonly back: () => void
 }
 
 /** Sees what runs: the newest full listing, at most a second old, and who changed since the one before. */
@@ -50,7 +52,9 @@ export class Observer {
     while (!signal.aborted) {
       try {
         this.#compare(await this.#context.runtime.observe())
+        const wasAway = this.#trouble !== null
         this.#trouble = null
+        if (wasAway) this.#needs.back()
       } catch (error) {
         if (this.#trouble === null) this.#context.log.warn('the engine does not answer', { error: messageOf(error) })
         this.#trouble = messageOf(error)

@@ -94,6 +94,8 @@ export interface Runtime {
   shareImage(digest: string, reference: string): Promise<string>
   /** What of ours takes disk there. */
   stored(): Promise<Stored[]>
+  /** Free bytes where containers and images are kept; null: that cannot be seen from here. */
+  freeBytes(): Promise<number | null>
   /** Removes an image by config digest, or a base by its tag, if nothing uses it; true when it is gone. */
   removeImage(digest: string): Promise<boolean>
   /** Lines since a wall time; ends with the instance when it has exited, or with the signal. */

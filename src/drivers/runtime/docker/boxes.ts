@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises'
 import { Duplex, type Readable } from 'node:stream'
 import { NotFoundError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
 import type { BoxEnd, Boxes, BoxSpec } from '../types.ts'
@@ -12,6 +11,7 @@ import { frames, LineCutter } from './lines.ts'
 import { nestedSecurity } from './nested.ts'
 import { wallTime } from './observe.ts'
 import { Listed } from './schema.ts'
+import { freeBytes } from './storage.ts'
 
 const BOX = 'box'
 const OOM_NEWS_MS = 300
@@ -63,13 +63,7 @@ export function openBoxes(place: Place): Boxes {
       return translated(`tag ${image}`, () => client.send({ method: 'POST', path: `/images/${encodeURI(image)}/tag`, query: { repo: name, tag } }))
     },
     push: (reference) => translated(`push ${reference}`, async () => void (await pushImage(place, reference))),
-    freeBytes: async () => {
-      const { info } = await client.connect()
-      const places = [info.DockerRootDir, ...(place.volumes.directory === null ? [] : [place.volumes.directory])]
-      const spaces = await Promise.all(places.map((path) => statfs(path).catch(() => null)))
-      const free = spaces.flatMap((space) => (space === null ? [] : [space.bavail * space.bsize]))
-      return free.length === 0 ? null : Math.min(...free)
-    },
+    freeBytes: () => freeBytes(place),
   }
 }
 
@@ -185,6 +179,9 @@ async function endOf(place: Place, id: string): Promise<BoxEnd> {
   const { State } = ended
   const startedAt = wallTime(State.StartedAt)
   const oomKilled =
-    State.OOMKilled || (State.ExitCode !== 0 && startedAt !== null && (await wasOutOfMemory(place.client, id, { sinceMs: startedAt, waitMs: OOM_NEWS_MS })))
+    State.OOMKilled ||
+    (State.ExitCode !== 0 &&
+      startedAt !== null &&
+      (await wasOutOfMemory(place.client, id, { sinceMs: startedAt, untilMs: Math.max(startedAt, wallTime(State.FinishedAt) ?? 0) + OOM_NEWS_MS })))
   return { status: State.ExitCode, oomKilled }
 }

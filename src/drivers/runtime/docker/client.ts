@@ -34,9 +34,12 @@ export interface Call {
 /** An answer of the engine that is not a success; verbs translate the ones they expect, the rest becomes RejectedError. */
 export class EngineRefusal extends Error {
   readonly status: number
-  constructor(status: number, message: string) {
+  /** Whether it was only asked something: then nothing was refused, it could not answer. */
+  readonly isQuestion: boolean
+  constructor(status: number, message: string, isQuestion = false) {
     super(message)
     this.status = status
+    this.isQuestion = isQuestion
   }
 }
 
@@ -156,7 +159,11 @@ export class EngineClient {
         // Our own error broke the body off: it says more than that the request failed.
         if (cause instanceof PlatformError) return finish(cause)
         const status = statusOf(cause)
-        finish(status === null ? this.#unreachable(`gave no answer: ${messageOf(cause)}`, cause) : new EngineRefusal(status, reasonOf(cause)))
+        finish(
+          status === null
+            ? this.#unreachable(`gave no answer: ${messageOf(cause)}`, cause)
+            : new EngineRefusal(status, reasonOf(cause), (call.method ?? 'GET') === 'GET'),
+        )
       })
     })
   }
@@ -171,6 +178,9 @@ const SUCCESS = { 200: true, 201: true, 202: true, 204: true, 304: true, 101: tr
 /** RejectedError `runtime.refused` from an engine's refusal; any other error as it is. */
 export function refused(error: unknown, doing: string): unknown {
   if (!(error instanceof EngineRefusal)) return error
+  // A question that it cannot answer now it can answer later; what it was told to do and failed at is for the caller to end.
+  if (error.status >= 500 && (error.isQuestion || error.status === 503))
+    return new UnavailableError('runtime.unreachable', `The engine could not ${doing} now: ${error.message}`, { cause: error })
   if (error.status >= 500 && /context deadline|is restarting|connection refused|shutting down/.test(error.message))
     return new UnavailableError('runtime.unreachable', `The engine could not ${doing} now: ${error.message}`, { cause: error })
   return new RejectedError('runtime.refused', `The engine refused to ${doing}: ${error.message}`, { cause: error })

@@ -7,14 +7,15 @@ import { EngineEvent } from './schema.ts'
 
 /**
  * Whether the engine saw a memory kill in a container since a time: State.OOMKilled stays false when only a child was
- * killed. The engine remembers its last 256 events; one that is forgotten counts as none. `waitMs`: how long it is listened
- * for news too, because the engine tells of a memory kill a moment after it tells of the end.
+ * killed. The engine remembers its last 256 events; one that is forgotten counts as none. Both times are the engine's, as it told
+ * them: its clock and ours may differ. Where `untilMs` is still to come it is listened for news until then, because the engine
+ * tells of a memory kill a moment after it tells of the end.
  */
-export async function wasOutOfMemory(client: EngineClient, id: string, when: { readonly sinceMs: number; readonly waitMs: number }): Promise<boolean> {
+export async function wasOutOfMemory(client: EngineClient, id: string, when: { readonly sinceMs: number; readonly untilMs: number }): Promise<boolean> {
   const query = {
     since: String(Math.floor(when.sinceMs / 1000)),
     // The engine keeps the answer open until then.
-    until: ((Date.now() + when.waitMs) / 1000).toFixed(3),
+    until: (when.untilMs / 1000).toFixed(3),
     filters: JSON.stringify({ type: ['container'], container: [id], event: ['oom'] }),
   }
   const stop = AbortSignal.timeout(5_000)

@@ -16,7 +16,7 @@ import { readLogs } from './logs.ts'
 import { Networks } from './networks.ts'
 import { Observer } from './observe.ts'
 import { Config, type Inspected } from './schema.ts'
-import { storedThings } from './storage.ts'
+import { freeBytes, storedThings } from './storage.ts'
 import { Volumes } from './volumes.ts'
 
 const STOP_SLACK_MS = 10_000
@@ -75,6 +75,7 @@ function openRuntime(place: Place, config: Config): Runtime {
     removeNetwork: (environmentId) => translated('remove a network', () => networks.remove(environmentId)),
     resolveImage: (reference): Promise<ImageFacts> => translated(`find image ${reference}`, () => resolveImage(place, reference)),
     stored: () => translated('list what takes disk', () => storedThings(place)),
+    freeBytes: () => translated('look at its disk', () => freeBytes(place)),
     shareImage: (digest, reference) =>
       translated(`push ${reference}`, async () => {
         const { name, tag } = parseReference(reference)

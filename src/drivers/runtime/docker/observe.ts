@@ -90,8 +90,8 @@ export class Observer {
   }
 
   #sawOom({ Id, State }: Inspected, startedAt: number): Promise<boolean> {
-    const isNews = State.ExitCode === SIGKILLED && Date.now() - (wallTime(State.FinishedAt) ?? 0) < 2_000
-    return wasOutOfMemory(this.#place.client, Id, { sinceMs: startedAt, waitMs: isNews ? OOM_NEWS_MS : 0 })
+    const finishedAt = Math.max(startedAt, wallTime(State.FinishedAt) ?? 0)
+    return wasOutOfMemory(this.#place.client, Id, { sinceMs: startedAt, untilMs: finishedAt + (State.ExitCode === SIGKILLED ? OOM_NEWS_MS : 0) })
   }
 
   #forget(listed: readonly Listed[]): void {

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Stored } from '../types.ts'
@@ -46,4 +46,13 @@ async function keptVolumes({ volumes }: Place): Promise<Stored[]> {
       return { kind: 'cache' as const, name, id: name, bytes: blocks * 512, isUsed: false, createdAt: Math.round(mtimeMs) }
     }),
   )
+}
+
+/** The least free space of the places where the engine and our volumes are; null: none of them can be seen. */
+export async function freeBytes(place: Pick<Place, 'client' | 'volumes'>): Promise<number | null> {
+  const { info } = await place.client.connect()
+  const places = [info.DockerRootDir, ...(place.volumes.directory === null ? [] : [place.volumes.directory])]
+  const spaces = await Promise.all(places.map((path) => statfs(path).catch(() => null)))
+  const free = spaces.flatMap((space) => (space === null ? [] : [space.bavail * space.bsize]))
+  return free.length === 0 ? null : Math.min(...free)
 }

@@ -18,6 +18,7 @@ type Config = z.infer<typeof Config>
 export interface Knobs {
   unreachable: boolean
   delayMs: number
+  freeBytes: number
   /** Ends an instance as a crash of its own does. */
   crash(name: string, status?: number): void
   /** Takes an instance away behind our back, as `docker rm -f` does. */
@@ -40,6 +41,7 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
   const knobs: Knobs = {
     unreachable: config.unreachable ?? false,
     delayMs: config.delayMs ?? 0,
+    freeBytes: 1024 ** 4,
     crash: (name, status) => instances.get(name)?.crash(status),
     vanish: (name) => {
       instances.get(name)?.dispose()
@@ -92,6 +94,7 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
       return { digest, ports: [], sizeBytes: sizeOf(digest), createdAt: 0 }
     },
     stored: async () => [],
+    freeBytes: async () => knobs.freeBytes,
     shareImage: async (digest, reference) => {
       await answer()
       return `${reference.replace(/:[^:/]+$/, '')}@${digest}`
