@@ -7,7 +7,7 @@ const real = { testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/*.test.ts', 'tools/**/*.test.ts'], exclude: ['**/*.{integration,builds}.test.ts', '**/node_modules/**'], maxWorkers: 2 } },
+      { test: { name: 'unit', testTimeout: 30_000, include: ['src/**/*.test.ts', 'test/*.test.ts', 'tools/**/*.test.ts'], exclude: ['**/*.{integration,builds}.test.ts', '**/node_modules/**'], maxWorkers: 2 } },
       { test: { name: 'integration', include: ['src/**/*.integration.test.ts'], ...real } },
       // What takes minutes: attacks on the build box, every language. bin/test builds
       { test: { name: 'builds', include: ['src/**/*.builds.test.ts'], ...real, testTimeout: 300_000, hookTimeout: 300_000 } },
