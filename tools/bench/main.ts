@@ -1,6 +1,7 @@
 import { cpus, totalmem } from 'node:os'
 import { removeLeftovers } from '../test/leftovers.ts'
 import { builds } from './builds.ts'
+import { compare } from './compare.ts'
 import { deployments } from './deployments.ts'
 import { edgeCpu } from './edge-cpu.ts'
 import { type Figure, report } from './figure.ts'
@@ -21,7 +22,7 @@ async function edge(): Promise<Figure[]> {
   ]
 }
 
-const PARTS: Readonly<Record<string, () => Promise<Figure[]>>> = { builds, deployments, push, rollback, edge, server }
+const PARTS: Readonly<Record<string, () => Promise<Figure[]>>> = { builds, compare, deployments, push, rollback, edge, server }
 
 const asked = process.argv.slice(2)
 const unknown = asked.filter((name) => !(name in PARTS))
