@@ -26,7 +26,7 @@ function visitors(core: Core, name: string, at = 4): Map<number, number> {
 }
 
 const TCP = { health: { kind: 'tcp', interval: '50ms', start_deadline: '2s', rise: 1 } }
-const canary = (words: object = {}) => ({ strategy: { kind: 'canary', steps: [10, 50], soak: '1s', least: 20, ...words } })
+const canary = (words: object = {}) => ({ strategy: { kind: 'canary', steps: [30, 60], soak: '1s', least: 5, ...words } })
 const stepsOf = async (core: Core, id: string) =>
   (await core.context.store.read.steps.list(EVERYTHING, { where: { deploymentId: id }, orderBy: 'seq' })).map((step) => step.kind)
 
@@ -103,8 +103,8 @@ test('a canary that answers well goes through every share to the end', async () 
   ])
   expect([...seen.keys()]).toEqual([200])
   const soaks = await core.context.store.read.steps.list(EVERYTHING, { where: { deploymentId: second.id, kind: 'soak' }, orderBy: 'seq' })
-  expect(soaks.map((soak) => soak.numbers.percent)).toEqual([10, 50])
-  for (const { numbers } of soaks) expect([numbers.requests ?? 0, numbers.oldRequests ?? 0].every((requests) => requests >= 20)).toBe(true)
+  expect(soaks.map((soak) => soak.numbers.percent)).toEqual([30, 60])
+  for (const { numbers } of soaks) expect([numbers.requests ?? 0, numbers.oldRequests ?? 0].every((requests) => requests >= 5)).toBe(true)
 })
 
 test('a canary that answers worse goes back by itself, and is pinned', async () => {
@@ -116,7 +116,7 @@ test('a canary that answers worse goes back by itself, and is pinned', async () 
   const bad = await core.ended(await core.deploy(environment, 'fake:answers-500+v2', { ...TCP, ...canary({ soak: '30s' }) }))
 
   expect(bad).toMatchObject({ status: 'failed', cause: 'answers_worse' })
-  expect(bad.message).toMatch(/^r2 at 10 % answers worse: \d+ of \d+ requests to it failed, 0 of \d+ to the one before$/)
+  expect(bad.message).toMatch(/^r2 at 30 % answers worse: \d+ of \d+ requests to it failed, 0 of \d+ to the one before$/)
   expect((await core.environment(environment.id)).wish).toEqual(first.wish)
   expect(await core.context.store.read.pins.list(EVERYTHING)).toHaveLength(1)
   expect((await core.ask('shop')).status).toBe(200)
@@ -131,7 +131,7 @@ test('a canary nobody visits asks, and goes on when it is answered', async () =>
 
   const asking = await core.once(quiet, (now) => now.status === 'paused')
   expect(asking).toMatchObject({ cause: 'inconclusive' })
-  expect(asking.blocked).toContain(`it had 0 requests, and 20 are needed for a verdict; "lockgate resume ${quiet.id}" goes on`)
+  expect(asking.blocked).toContain(`it had 0 requests, and 5 are needed for a verdict; "lockgate resume ${quiet.id}" goes on`)
   expect((await core.environment(environment.id)).share?.percent).toBe(10)
   await resumeDeployment(core.context, { actor: ADA, id: quiet.id })
 
