@@ -107,7 +107,7 @@ function defaults(config: Config): string {
   option tcpka
   option redispatch 1
   retries 3
-  retry-on conn-failure
+  retry-on conn-failure empty-response
   balance random(2)
 ${fixed}  http-error status 503 ${html} lf-file ${pages}/503.html hdr Retry-After "${retryAfter}" hdr Cache-Control no-store
 
@@ -117,6 +117,10 @@ defaults visitors from common
 
 defaults pool from common
   http-request set-timeout server var(txn.env),map_str_int(${mapFile(config, 'timeouts')})
+  # An app closes an idle connection just when it is used again, and has not seen the request: what asks for nothing but an
+  # answer is sent again. METH_GET is GET and HEAD.
+  http-request disable-l7-retry if !METH_GET !METH_OPTIONS
+  http-request disable-l7-retry if { req.hdr_val(content-length) gt 0 } or { req.fhdr(transfer-encoding) -m found }
 `
 }
 
