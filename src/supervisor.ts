@@ -1,5 +1,7 @@
 // Keeps programs alive where there is no systemd: the engine (if bin/up had to start it), the edge, the server.
-// They outlive it: one that is killed is found again by the next, by pid and command line.
+// They outlive it: one that is killed is found again by the next, by pid and command line. What they listen on is held here, so
+// that a program that dies leaves its callers waiting and not refused. A new supervisor cannot get back the sockets of one that
+// was killed: the program that has them serves on, and opens them with the supervisor anew when it is started again.
 import { closeSync, copyFileSync, ftruncateSync, openSync, readFileSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,12 +9,22 @@ import { z } from 'zod'
 import { backoffMs } from './lib/backoff.ts'
 import { pause } from './lib/clock.ts'
 import { writeAtomic } from './lib/files.ts'
+import { type HeldSocket, holdSocket, type ListenAddress } from './lib/held-socket.ts'
 import { openLog } from './lib/log.ts'
 import { detach } from './lib/run.ts'
 
+/** A socket that is opened for a program: it finds its number in the environment variable of this name. */
+const Listen = z.strictObject({ variable: z.string().regex(/^LOCKGATE_FD_\w+$/), address: z.string(), port: z.number() })
+
 /** What to keep alive, written by bin/up to `processes.json`. Started in this order, ended in the opposite one. */
 export const Processes = z.array(
-  z.strictObject({ name: z.string(), file: z.string(), args: z.array(z.string()), env: z.record(z.string(), z.string()).default({}) }),
+  z.strictObject({
+    name: z.string(),
+    file: z.string(),
+    args: z.array(z.string()),
+    env: z.record(z.string(), z.string()).default({}),
+    listen: z.array(Listen).default([]),
+  }),
 )
 export type Kept = z.output<typeof Processes>[number]
 
@@ -21,6 +33,11 @@ const LOOK_MS = 200
 const WELL_MS = 10_000
 const LOG_BYTES = 20 * 1024 * 1024
 const END_MS = 30_000
+/** A program that ends again and again is started after at most so long; sooner, where callers wait in its sockets. */
+const MOST_WAIT_MS = 10_000
+const MOST_WAIT_WITH_CALLERS_MS = 1_000
+/** The first of a program's open files that is not input or output. */
+const FIRST_FILE = 3
 
 interface Running {
   readonly kept: Kept
@@ -54,6 +71,7 @@ function isZombie(pid: number): boolean {
 async function main(home: string): Promise<void> {
   const log = openLog('info')
   const running = new Map<string, Running>()
+  const sockets = new Sockets()
   let stopping = false
   await writeAtomic(pidFile(home, 'supervisor'), `${process.pid}\n`)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -67,7 +85,7 @@ async function main(home: string): Promise<void> {
     for (const kept of wanted) {
       const one = running.get(kept.name) ?? { kept, pid: 0, startedAt: 0, ends: 0, notBefore: 0 }
       running.set(kept.name, one)
-      await keep(home, { ...one, kept }).then((next) => running.set(kept.name, next))
+      await keep(home, { ...one, kept }, sockets).then((next) => running.set(kept.name, next))
       bound(join(home, 'log', `${kept.name}.log`))
     }
     await pause(LOOK_MS)
@@ -77,24 +95,53 @@ async function main(home: string): Promise<void> {
   log.info('supervisor ended', { home })
 }
 
-async function keep(home: string, one: Running): Promise<Running> {
+async function keep(home: string, one: Running, sockets: Sockets): Promise<Running> {
   const pid = livePid(pidFile(home, one.kept.name), one.kept.file)
   const now = performance.now()
   if (pid !== null) return { ...one, pid, startedAt: one.pid === pid ? one.startedAt : now }
   if (one.pid !== 0) {
     const ends = now - one.startedAt > WELL_MS ? 1 : one.ends + 1
-    const wait = ends === 1 ? 0 : backoffMs(ends - 1, 200, 10_000)
+    const wait = ends === 1 ? 0 : backoffMs(ends - 1, 200, one.kept.listen.length > 0 ? MOST_WAIT_WITH_CALLERS_MS : MOST_WAIT_MS)
     openLog('info').warn('a program ended and is started again', { name: one.kept.name, pid: one.pid, ends, waitMs: wait })
     return { ...one, pid: 0, ends, notBefore: now + wait }
   }
   if (now < one.notBefore) return one
   const output = openSync(join(home, 'log', `${one.kept.name}.log`), 'a', 0o640)
   try {
-    const started = detach(one.kept.file, one.kept.args, { log: output, env: one.kept.env })
+    const { files, env } = sockets.of(one.kept.listen)
+    const started = detach(one.kept.file, one.kept.args, { log: output, env: { ...one.kept.env, ...env }, files })
     await writeAtomic(pidFile(home, one.kept.name), `${started}\n`)
     return { ...one, pid: started, startedAt: now }
   } finally {
     closeSync(output)
+  }
+}
+
+/** Listening sockets for as long as the supervisor lives. */
+class Sockets {
+  readonly #held = new Map<string, HeldSocket>()
+
+  /** Those of a program: opened where they are not yet. One that cannot be opened is left to the program itself. */
+  of(listen: readonly (ListenAddress & { readonly variable: string })[]): { readonly files: readonly number[]; readonly env: Record<string, string> } {
+    const files: number[] = []
+    const env: Record<string, string> = {}
+    for (const one of listen) {
+      const key = `${one.address} ${one.port}`
+      const socket = this.#held.get(key) ?? holdSocket(one)
+      if (socket === null) {
+        openLog('info').warn('an address is taken; the program tries it itself', { address: one.address, port: one.port })
+        continue
+      }
+      this.#held.set(key, socket)
+      env[one.variable] = String(FIRST_FILE + files.length)
+      files.push(socket.fd)
+    }
+    for (const [key, socket] of this.#held) {
+      if (listen.length === 0 || listen.some((one) => key === `${one.address} ${one.port}`)) continue
+      socket.close()
+      this.#held.delete(key)
+    }
+    return { files, env }
   }
 }
 

@@ -63,9 +63,21 @@ export function launch(file: string, args: readonly string[], options: RunOption
   })
 }
 
-/** Starts a program in a session of its own that outlives us; its output is appended to an open file. Gives its pid. */
-export function detach(file: string, args: readonly string[], options: { readonly log: number; readonly env?: Readonly<Record<string, string>> }): number {
-  const child = spawn(file, args, { detached: true, stdio: ['ignore', options.log, options.log], env: { ...process.env, ...options.env } })
+export interface DetachOptions {
+  /** An open file its output is appended to. */
+  readonly log: number
+  readonly env?: Readonly<Record<string, string>>
+  /** Open files it gets as 3, 4 and so on. */
+  readonly files?: readonly number[]
+}
+
+/** Starts a program in a session of its own that outlives us. Gives its pid. */
+export function detach(file: string, args: readonly string[], options: DetachOptions): number {
+  const child = spawn(file, args, {
+    detached: true,
+    stdio: ['ignore', options.log, options.log, ...(options.files ?? [])],
+    env: { ...process.env, ...options.env },
+  })
   child.on('error', () => undefined)
   child.unref()
   if (child.pid === undefined) throw new UnavailableError('run.failed', `${file} could not be started`)

@@ -22,7 +22,7 @@ export function engineAnswers(): Promise<boolean> {
 }
 
 /** The engine as a program of ours, where nobody else starts one. */
-export const ENGINE: Kept = { name: 'engine', file: 'dockerd', args: ['--host', `unix://${SOCKET}`, '--live-restore'], env: {} }
+export const ENGINE: Kept = { name: 'engine', file: 'dockerd', args: ['--host', `unix://${SOCKET}`, '--live-restore'], env: {}, listen: [] }
 
 /**
  * Makes an engine answer: one that is there is used as it is; an installed service is started; else ours has to be kept

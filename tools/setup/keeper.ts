@@ -29,18 +29,45 @@ function unitName(name: string): string {
   return name === 'server' ? 'lockgate.service' : `lockgate-${name}.service`
 }
 
+/** The unit that holds the sockets of a program: they stay open while it is started again. */
+export function socketUnitText(kept: Kept): string {
+  return [
+    '[Unit]',
+    `Description=Lockgate: the sockets of the ${kept.name}`,
+    '',
+    '[Socket]',
+    // In this order they are the program's files 3, 4 and so on.
+    ...kept.listen.map(({ address, port }) => `ListenStream=${address.includes(':') ? `[${address}]` : address}:${port}`),
+    'BindIPv6Only=ipv6-only',
+    `FileDescriptorName=${kept.name}`,
+    `Service=${unitName(kept.name)}`,
+    'Backlog=65535',
+    'FreeBind=true',
+    // A program that ends again and again must not end its sockets.
+    'TriggerLimitIntervalSec=0',
+    '',
+    '[Install]',
+    'WantedBy=sockets.target',
+    '',
+  ].join('\n')
+}
+
 /** The unit of one program. The edge must outlive the server: neither needs the other. */
 export function unitText(kept: Kept): string {
+  const socket = kept.listen.length > 0 ? ` ${socketUnitName(kept.name)}` : ''
   return [
     '[Unit]',
     `Description=Lockgate: ${kept.name}`,
-    'After=network-online.target docker.service',
+    `After=network-online.target docker.service${socket}`,
     'Wants=network-online.target',
+    ...(socket === '' ? [] : [`Requires=${socket.trim()}`]),
     'StartLimitIntervalSec=0',
     '',
     '[Service]',
     `ExecStart=${[kept.file, ...kept.args].map(quoted).join(' ')}`,
     ...Object.entries(kept.env).map(([key, value]) => `Environment=${quoted(`${key}=${value}`)}`),
+    ...kept.listen.map(({ variable }, index) => `Environment=${quoted(`${variable}=${index + 3}`)}`),
+    ...(socket === '' ? [] : [`Sockets=${socket.trim()}`]),
     'Restart=always',
     'RestartSec=200ms',
     'KillMode=mixed',
@@ -51,6 +78,10 @@ export function unitText(kept: Kept): string {
     'WantedBy=multi-user.target',
     '',
   ].join('\n')
+}
+
+function socketUnitName(name: string): string {
+  return `lockgate-${name}.socket`
 }
 
 function quoted(text: string): string {
@@ -64,16 +95,24 @@ function systemd(): Keeper {
     keep: async (processes) => {
       let changed = false
       for (const kept of processes) {
-        const path = join(UNITS, unitName(kept.name))
-        const text = unitText({ ...kept, file: kept.file.startsWith('/') ? kept.file : (await run('which', [kept.file])).stdout.trim() })
-        if (existsSync(path) && readFileSync(path, 'utf8') === text) continue
-        writeFileSync(path, text)
-        changed = true
+        const file = kept.file.startsWith('/') ? kept.file : (await run('which', [kept.file])).stdout.trim()
+        const units = {
+          [unitName(kept.name)]: unitText({ ...kept, file }),
+          ...(kept.listen.length > 0 ? { [socketUnitName(kept.name)]: socketUnitText(kept) } : {}),
+        }
+        for (const [name, text] of Object.entries(units)) {
+          const path = join(UNITS, name)
+          if (existsSync(path) && readFileSync(path, 'utf8') === text) continue
+          writeFileSync(path, text)
+          changed = true
+        }
       }
       if (changed) await control('daemon-reload')
       for (const kept of processes) {
         const active = await run('systemctl', ['is-active', '--quiet', unitName(kept.name)], { anyStatus: true })
         if (active.status !== 0) changed = true
+        // A program that runs already has its sockets itself: systemd opens them before it is started the next time.
+        if (kept.listen.length > 0) await control('enable', ...(active.status === 0 ? [] : ['--now']), '--quiet', socketUnitName(kept.name))
         await control('enable', '--now', '--quiet', unitName(kept.name))
       }
       return changed
@@ -81,9 +120,12 @@ function systemd(): Keeper {
     restart: async (name) => void (await control('restart', unitName(name))),
     stop: async () => {
       for (const name of ['server', 'edge', 'engine']) {
-        if (!existsSync(join(UNITS, unitName(name)))) continue
-        await control('disable', '--now', '--quiet', unitName(name))
-        rmSync(join(UNITS, unitName(name)))
+        // The sockets first: a caller in them would start the program again.
+        for (const unit of [socketUnitName(name), unitName(name)]) {
+          if (!existsSync(join(UNITS, unit))) continue
+          await control('disable', '--now', '--quiet', unit)
+          rmSync(join(UNITS, unit))
+        }
       }
       await control('daemon-reload')
     },
@@ -108,6 +150,9 @@ function supervisor(places: Places): Keeper {
       for (const folder of ['run', 'log']) mkdirSync(join(places.home, folder), { recursive: true, mode: 0o750 })
       const text = JSON.stringify(processes, null, 2)
       const before = existsSync(list) ? readFileSync(list, 'utf8') : ''
+      // A supervisor from before sockets were held does not know the word; what it keeps alive outlives it.
+      const outdated = before !== '' && !before.includes('"listen"') ? supervisorPid() : null
+      if (outdated !== null) process.kill(outdated, 'SIGKILL')
       if (before !== text) writeFileSync(list, text)
       const started = supervisorPid() === null || processes.some((kept) => pidOf(kept.name) === null)
       if (supervisorPid() === null) {

@@ -4,7 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Config as EdgeConfig } from '../../src/drivers/edge/haproxy/schema.ts'
-import { haproxyArguments, writeInitial } from '../../src/drivers/edge/haproxy/start.ts'
+import { edgeListens, haproxyArguments, writeInitial } from '../../src/drivers/edge/haproxy/start.ts'
 import { pause } from '../../src/lib/clock.ts'
 import { writeAtomic } from '../../src/lib/files.ts'
 import { SERVER_FLAGS } from '../../src/lib/node-flags.ts'
@@ -56,8 +56,13 @@ async function startAll(places: Places, how: { readonly keeper: Keeper; readonly
     file: NODE,
     args: [...SERVER_FLAGS, join(ROOT, 'dist/main.js')],
     env: { LOCKGATE_SETTINGS: places.settings, HOME: homedir() },
+    listen: [],
   }
-  const news = await keeper.keep([...(ours ? [ENGINE] : []), { name: 'edge', file: edge.program, args: [...haproxyArguments(edge)], env: {} }, server])
+  const news = await keeper.keep([
+    ...(ours ? [ENGINE] : []),
+    { name: 'edge', file: edge.program, args: [...haproxyArguments(edge)], env: {}, listen: [...(await edgeListens(edge))] },
+    server,
+  ])
   const built = `${JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version}+${readFileSync(join(ROOT, 'dist/build-id'), 'utf8').trim()}`
   const running = await waitForServer(places, apiUrl(settings), how.changed ? null : undefined)
   if (!how.changed && running === built) return news ? 'started' : 'was up already'

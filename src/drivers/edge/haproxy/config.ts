@@ -107,7 +107,7 @@ function defaults(config: Config): string {
   option tcpka
   option redispatch 1
   retries 3
-  retry-on conn-failure
+  retry-on conn-failure empty-response
   balance random(2)
 ${fixed}  http-error status 503 ${html} lf-file ${pages}/503.html hdr Retry-After "${retryAfter}" hdr Cache-Control no-store
 
@@ -117,6 +117,10 @@ defaults visitors from common
 
 defaults pool from common
   http-request set-timeout server var(txn.env),map_str_int(${mapFile(config, 'timeouts')})
+  # An app closes an idle connection just when it is used again, and has not seen the request: what asks for nothing but an
+  # answer is sent again. METH_GET is GET and HEAD.
+  http-request disable-l7-retry if !METH_GET !METH_OPTIONS
+  http-request disable-l7-retry if { req.hdr_val(content-length) gt 0 } or { req.fhdr(transfer-encoding) -m found }
 `
 }
 
@@ -156,11 +160,31 @@ ${binds(config, host)}${accessLog(config)}  # Worker, second and a count of the 
 
 function binds(config: Config, host: HostFacts): string {
   const tls = config.certificates ? ` ssl crt ${config.certificates} alpn h2,http/1.1` : ''
-  const lines = (port: number, options: string): string => {
-    if (config.bind !== '*') return `  bind ${isIPv6(config.bind) ? `ipv6@${config.bind}` : config.bind}:${port}${options}\n`
-    return `  bind *:${port}${options}\n${host.ipv6 ? `  bind :::${port} v6only${options}\n` : ''}`
-  }
-  return lines(config.httpPort, '') + (config.httpsPort ? lines(config.httpsPort, tls) : '')
+  return listenAddresses(config, host)
+    .map(({ variable, address, port }) => {
+      const options = port === config.httpsPort ? tls : ''
+      const own = isIPv6(address) ? `ipv6@${address}:${port}${config.bind === '*' ? ' v6only' : ''}` : `${address}:${port}`
+      // Whoever keeps HAProxy alive may hold its sockets, and says so: then nobody is refused while it is started again.
+      return `  .if defined(${variable})\n  bind "fd@\${${variable}}"${options}\n  .else\n  bind ${own}${options}\n  .endif\n`
+    })
+    .join('')
+}
+
+/** An address HAProxy takes requests on. */
+export interface EdgeListen {
+  /** The environment variable that names the socket, where somebody holds it. */
+  readonly variable: string
+  readonly address: string
+  readonly port: number
+}
+
+/** Every address HAProxy takes requests on. */
+export function listenAddresses(config: Config, host: HostFacts): readonly EdgeListen[] {
+  const addresses = config.bind !== '*' ? [config.bind] : ['0.0.0.0', ...(host.ipv6 ? ['::'] : [])]
+  const ports = [config.httpPort, ...(config.httpsPort === undefined ? [] : [config.httpsPort])]
+  return ports.flatMap((port) =>
+    addresses.map((address) => ({ variable: `LOCKGATE_FD_${isIPv6(address) ? 6 : 4}_${address.replaceAll(/[^0-9a-f]/gi, '_')}_${port}`, address, port })),
+  )
 }
 
 function accessLog(config: Config): string {

@@ -1,6 +1,6 @@
 // Starting HAProxy is the same everywhere: by systemd, by a supervisor of ours, in a test.
 import { removeHalfWritten } from '../../../lib/files.ts'
-import { configPath } from './config.ts'
+import { configPath, type EdgeListen, listenAddresses } from './config.ts'
 import { hostFacts, Mirror } from './mirror.ts'
 import { emptyPool } from './pool.ts'
 import type { Config } from './schema.ts'
@@ -16,6 +16,14 @@ export function masterSocketPath(config: Config): string {
  */
 export function haproxyArguments(config: Config): readonly string[] {
   return ['-W', '-S', `${masterSocketPath(config)},mode,600`, '-f', configPath(config)]
+}
+
+/**
+ * The sockets that whoever keeps HAProxy alive may open and hold for it: each is handed on as an open file, whose number stands
+ * in the environment variable. HAProxy opens those itself that are not.
+ */
+export async function edgeListens(config: Config): Promise<readonly EdgeListen[]> {
+  return listenAddresses(config, await hostFacts(config))
 }
 
 /** Writes a first valid configuration where there is none; what is there stays. Call it before HAProxy is started. */
