@@ -10,7 +10,7 @@ import { checkTable, desiredState, wordOf } from './desired.ts'
 import { desiredOfOld } from './difference.ts'
 import { infoOf } from './info.ts'
 import { hostFacts, Mirror } from './mirror.ts'
-import { assign, atLeast, emptyPool, leaving, release, slotsOf } from './pool.ts'
+import { assign, atLeast, bounded, emptyPool, leaving, release, serversOf, slotsOf } from './pool.ts'
 import { givenSlots, readingOf, servingSlot, withBaselines } from './readings.ts'
 import { recoveredPool } from './recover.ts'
 import { Config, type Pool } from './schema.ts'
@@ -126,12 +126,18 @@ class HaproxyEdge implements Edge {
       if ((await worker.generation()) === table.generation) return table.generation
     }
     this.#served = null
-    const pool = await this.#withCounts(worker, before, assign(atLeast(before, this.#config.pool), table.arms))
+    const pool = await this.#withCounts(worker, before, await this.#assigned(worker, before, table))
     const pid = await this.#bring(table, pool)
     // The table is served; what cannot be freed now is freed another time.
     await this.#tidy(table).catch((error: unknown) => this.#log.warn('slots of the edge were not freed', { error }))
     this.#served = { pid, text }
     return (await this.#workerOf(pid).generation()) ?? table.generation
+  }
+
+  /** Decided before anything is written: a pool that HAProxy could not start with must not be what it starts from. */
+  async #assigned(worker: Worker, before: Pool, table: RoutingTable): Promise<Pool> {
+    const pool = assign(atLeast(before, this.#config.pool), table.arms)
+    return serversOf(pool) > serversOf(before) ? bounded(before, pool, await worker.openFiles()) : pool
   }
 
   /** What slots counted for others before they are given away is not their new instance's. */

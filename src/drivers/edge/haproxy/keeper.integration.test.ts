@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readFile, rm } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { connect as connectH2 } from 'node:http2'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -196,6 +196,26 @@ test('nothing of a page reaches the configuration', async () => {
 
   expect(await readFile(join(running.config.directory, 'haproxy.cfg'), 'utf8')).not.toContain('acl x')
   expect((await ask(running.config.httpPort, 'shop.test')).body).toContain('acl x %[env(HOME)]')
+})
+
+test('a pool that HAProxy has too few open files for is refused before anything is written', async () => {
+  const program = join(await aFolder(), 'haproxy-with-few-files')
+  await writeFile(program, '#!/bin/sh\nulimit -n 1700\nHAPROXY=$(command -v haproxy)\nexec "$HAPROXY" "$@"\n', { mode: 0o755 })
+  const { running, edge, port } = await anEdge({ program, pool: { http: { 8: 80, 32: 0, 128: 0 }, h2c: { 8: 0, 32: 0, 128: 0 } } })
+  const app = await anApp('i-1')
+  const entries = (count: number) => Array.from({ length: count }, (_, at) => ({ hosts: [`h${at}.test`], targets: [{ ...target(app), instance: `i-${at}` }] }))
+  // Eight of 80 stay free, then fewer: there are no files for the spare ones, and none are missing yet.
+  await edge.serve(aTable(1, entries(72)))
+  await edge.serve(aTable(2, entries(80)))
+  const files = () => Promise.all(['haproxy.cfg', 'state.json', 'maps/hosts.map'].map((name) => readFile(join(running.config.directory, name), 'utf8')))
+  const before = await files()
+
+  await expect(edge.serve(aTable(3, entries(90)))).rejects.toMatchObject({ code: 'edge.refused', message: expect.stringContaining('open files') })
+
+  expect(await files()).toEqual(before)
+  expect(await edge.generation()).toEqual(2)
+  expect((await ask(port, 'h79.test')).body).toEqual('i-1')
+  expect(running.starts()).toEqual(1)
 })
 
 test('without its state file the driver stops nothing, and drains what it finds before it uses it again', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { RouteArm } from '../../../core/route/route.ts'
-import { assign, backendOf, emptyPool, leaving, release, slotsOf, usage } from './pool.ts'
+import { assign, backendOf, bounded, emptyPool, leaving, release, serversOf, slotsOf, usage } from './pool.ts'
 import { Config, type Pool } from './schema.ts'
 
 const sizes = Config.parse({ directory: '/run/edge', httpPort: 80, pool: { http: { 8: 4, 32: 2, 128: 1 }, h2c: { 8: 1, 32: 0, 128: 0 } } }).pool
@@ -66,6 +66,21 @@ test('a class with less than a tenth free is doubled, and one that runs out too'
 
   expect(usage(pool).find(({ size }) => size.name === 'p8')).toMatchObject({ count: 8, free: 3 })
   expect(usage(assign(emptyPool(sizes), [anArm('a', upTo(20), 'h2c')])).find(({ size }) => size.name === 'h32')).toMatchObject({ count: 2, free: 1 })
+})
+
+test('a pool grows by its spare only as far as there are open files, and what does not fit at all is refused', () => {
+  const before = emptyPool(sizes)
+  const five = assign(
+    before,
+    upTo(5).map((number) => anArm(`arm-${number}`, [number])),
+  )
+  // 4 x 8 + 2 x 32 + 128 + 8 are there; the fifth small backend is needed, three more would be spare, and one of h8.
+  expect([serversOf(before), serversOf(five)]).toEqual([232, 264])
+
+  expect(bounded(before, five, 1_264)).toEqual(five)
+  expect(bounded(before, five, 1_240).counts).toMatchObject({ p8: 5, p32: 2, p128: 1, h8: 1 })
+  expect(() => bounded(before, five, 1_239)).toThrow(/may have 1239 open files.*need 1240.*LimitNOFILE/)
+  expect(bounded(five, five, 10)).toEqual(five)
 })
 
 test('more instances than the largest class holds are refused', () => {

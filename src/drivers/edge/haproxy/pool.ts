@@ -90,6 +90,38 @@ export function usage(pool: Pool): readonly { readonly size: PoolClass; readonly
   })
 }
 
+/** How many server lines a pool has: each is checked, and needs an open file for that. */
+export function serversOf(pool: Pool): number {
+  return CLASSES.reduce((sum, size) => sum + (pool.counts[size.name] ?? 0) * size.slots, 0)
+}
+
+/** HAProxy must be able to hold so many connections beside its checks: a visitor and an app have one each for a request. */
+const LEAST_CONNECTIONS = 500
+
+/**
+ * The pool as far as HAProxy's open files allow it to have grown: with spare backends, else with those in use only. Throws
+ * RejectedError `edge.refused` when not even these fit.
+ */
+export function bounded(before: Pool, after: Pool, openFiles: number): Pool {
+  const fits = (pool: Pool): boolean => serversOf(pool) <= serversOf(before) || serversOf(pool) + 2 * LEAST_CONNECTIONS <= openFiles
+  if (fits(after)) return after
+  const bare = {
+    ...after,
+    counts: Object.fromEntries(CLASSES.map((size) => [size.name, Math.max(before.counts[size.name] ?? 0, reach(size, after.backends))])),
+  }
+  if (fits(bare)) return bare
+  throw new RejectedError(
+    'edge.refused',
+    `HAProxy may have ${openFiles} open files, and ${serversOf(bare)} places for instances with ${LEAST_CONNECTIONS} connections need ${serversOf(bare) + 2 * LEAST_CONNECTIONS}. ` +
+      'Raise the limit where HAProxy is started (LimitNOFILE= of its unit, or ulimit -Hn; at most 100000 are used) and start it anew.',
+  )
+}
+
+/** How many backends of a class there have to be for those in use. */
+function reach(size: PoolClass, backends: Readonly<Backends>): number {
+  return Math.max(0, ...Object.keys(backends).flatMap((name) => (name.startsWith(`${size.name}_`) ? [Number(name.slice(size.name.length + 1)) + 1] : [])))
+}
+
 function used(size: PoolClass, backends: Readonly<Backends>): number {
   return Object.keys(backends).filter((name) => name.startsWith(`${size.name}_`)).length
 }

@@ -71,6 +71,13 @@ export class Worker {
     return this.#structure
   }
 
+  /** How many files it may have open: connections, listening sockets, and one for each server that is checked. */
+  async openFiles(): Promise<number> {
+    const said = /^Ulimit-n: (\d+)$/m.exec(await this.#socket.tell(this.pid, ['show info']))?.[1]
+    if (said === undefined) throw new UnavailableError('edge.worker_silent', `Worker ${this.pid} of HAProxy did not say its limits. Lockgate asks it again.`)
+    return Number(said)
+  }
+
   async generation(): Promise<number | null> {
     const answer = await this.#socket.tell(this.pid, [`get map ${this.#mapPath('generation')} generation`])
     const value = /found=yes.*value="(\d+)"/.exec(answer)?.[1]
