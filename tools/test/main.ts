@@ -9,12 +9,13 @@ import { detach, launch } from '../../src/lib/run.ts'
 import { ENGINE, engineAnswers, waitForEngine } from '../setup/engine.ts'
 import { ROOT } from '../setup/places.ts'
 import { removeLeftovers } from './leftovers.ts'
+import { writeProof } from './proof-report.ts'
 import { Told, writeReport } from './report.ts'
 
 /** What runs without a word. */
 const KINDS = ['unit', 'integration', 'e2e'] as const
-/** What takes longer, and leaves a report in docs/reports/. */
-const LONG_KINDS = ['builds'] as const
+/** What takes longer, and leaves a report. */
+const LONG_KINDS = ['builds', 'proof'] as const
 
 const Results = z.object({
   numPassedTests: z.number(),
@@ -45,6 +46,7 @@ async function withEngine(work: () => Promise<void>): Promise<void> {
 }
 
 async function runKind(kind: string, files: readonly string[], sum: Sum): Promise<void> {
+  const began = performance.now()
   const folder = mkdtempSync(join(tmpdir(), 'lockgate-results-'))
   const output = join(folder, 'results.json')
   const args = [
@@ -73,7 +75,7 @@ async function runKind(kind: string, files: readonly string[], sum: Sum): Promis
   try {
     const told: unknown = JSON.parse(readFileSync(output, 'utf8'))
     const results = Results.parse(told)
-    if (isLong(kind) && files.length === 0) writeReport(kind, Told.parse(told), stripVTControlCharacters(printed))
+    if (isLong(kind) && files.length === 0) await leaveReport(kind, { told: Told.parse(told), printed, seconds: (performance.now() - began) / 1_000 })
     sum.passed += results.numPassedTests
     sum.failed += results.numFailedTests
     sum.skipped += results.numPendingTests
@@ -85,6 +87,17 @@ async function runKind(kind: string, files: readonly string[], sum: Sum): Promis
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+interface Run {
+  readonly told: z.infer<typeof Told>
+  readonly printed: string
+  readonly seconds: number
+}
+
+async function leaveReport(kind: string, { told, printed, seconds }: Run): Promise<void> {
+  if (kind === 'proof') return writeProof(told, seconds)
+  writeReport(kind, told, stripVTControlCharacters(printed))
 }
 
 function isLong(kind: string): boolean {

@@ -9,13 +9,26 @@ export const Told = z.object({
   testResults: z.array(
     z.object({
       name: z.string(),
-      assertionResults: z.array(z.object({ fullName: z.string(), status: z.string(), duration: z.number().nullish() })),
+      assertionResults: z.array(
+        z.object({
+          fullName: z.string(),
+          status: z.string(),
+          duration: z.number().nullish(),
+          failureMessages: z.array(z.string()).nullish(),
+          meta: z.object({ figures: z.record(z.string(), z.number()).optional() }).nullish(),
+        }),
+      ),
     }),
   ),
 })
 
 /** A line a suite printed of what it measured: `<test>: 120 answers of the app beside it, 0 failed, p99 3.4 ms, …`. */
 const MEASURED = /^(?:.*?)([^\n]+?): (\d+ answers of the app beside it, .*)$/gm
+
+/** `2026-11-21, 2 cores (…), 24 GB`: the day and the machine of a report. */
+export function dayAndMachine(): string {
+  return `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores (${cpus()[0]?.model.trim() ?? ''}), ${Math.round(totalmem() / 1024 ** 3)} GB`
+}
 
 /** Writes docs/reports/<kind>.md: every test of the last full run with its seconds, and what it measured. */
 export function writeReport(kind: string, told: z.infer<typeof Told>, printed: string): void {
@@ -26,7 +39,7 @@ export function writeReport(kind: string, told: z.infer<typeof Told>, printed: s
   const head = [
     `# The last full run of \`bin/test ${kind}\``,
     '',
-    `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores (${cpus()[0]?.model.trim() ?? ''}), ${Math.round(totalmem() / 1024 ** 3)} GB: ${passed} passed, ${failed} failed.`,
+    `${dayAndMachine()}: ${passed} passed, ${failed} failed.`,
     `\`bin/test ${kind}\` writes this page.`,
   ]
   const files = told.testResults.map((file) => {

@@ -1,0 +1,72 @@
+// docs/reference/proof.md: what the last `bin/test proof` did and saw.
+import { writeFileSync } from 'node:fs'
+import { release } from 'node:os'
+import { basename, join } from 'node:path'
+import type { z } from 'zod'
+import { run } from '../../src/lib/run.ts'
+import { ROOT } from '../setup/places.ts'
+import { dayAndMachine, type Told } from './report.ts'
+
+type Result = z.infer<typeof Told>['testResults'][number]['assertionResults'][number]
+
+/** Tests whose names differ only behind these words stand in one line of the report. */
+const ALIKE = / dies at .*$/
+
+/** Writes the page; every figure in it was told by a test (`tell` in test/support/proof.ts). */
+export async function writeProof(told: z.infer<typeof Told>, seconds: number): Promise<void> {
+  const all = told.testResults.flatMap((file) => file.assertionResults)
+  const text = [
+    '# The last full run of `bin/test proof`',
+    '',
+    `${dayAndMachine()}, kernel ${release()}, ${await versions()}; ${Math.round(seconds / 60)} minutes: ${counted(all)}.`,
+    '`bin/test proof` writes this page. A kill that did not land, and a fault that did not strike, fails its test.',
+    ...told.testResults.toSorted((a, b) => (a.name < b.name ? -1 : 1)).flatMap(({ name, assertionResults }) => section(basename(name), assertionResults)),
+    ...failures(all),
+  ]
+  writeFileSync(join(ROOT, 'docs', 'reference', 'proof.md'), `${text.join('\n')}\n`)
+}
+
+function section(file: string, results: readonly Result[]): string[] {
+  const groups = new Map<string, Result[]>()
+  for (const one of results) {
+    const name = one.fullName.replace(ALIKE, '')
+    groups.set(name, [...(groups.get(name) ?? []), one])
+  }
+  const rows = [...groups].map(([name, ofOne]) => `| ${name} | ${counted(ofOne)} | ${secondsOf(ofOne)} s | ${figures(ofOne)} |`)
+  const sum = groups.size > 1 ? [`| **all of it** | ${counted(results)} | ${secondsOf(results)} s | ${figures(results)} |`] : []
+  return ['', `## ${file}`, '', '| what | tests | took | seen |', '|---|---|---|---|', ...rows, ...sum]
+}
+
+function counted(results: readonly Result[]): string {
+  const of = (status: string): number => results.filter((one) => one.status === status).length
+  const skipped = results.length - of('passed') - of('failed')
+  return `${of('passed')} passed, ${of('failed')} failed${skipped > 0 ? `, ${skipped} not run` : ''}`
+}
+
+function secondsOf(results: readonly Result[]): string {
+  return (results.reduce((sum, one) => sum + (one.duration ?? 0), 0) / 1_000).toFixed(0)
+}
+
+function figures(results: readonly Result[]): string {
+  const sums = new Map<string, number>()
+  for (const one of results) for (const [name, value] of Object.entries(one.meta?.figures ?? {})) sums.set(name, (sums.get(name) ?? 0) + value)
+  return [...sums].map(([name, value]) => `${name}: ${Number.isInteger(value) ? value : value.toFixed(1)}`).join(', ')
+}
+
+function failures(results: readonly Result[]): string[] {
+  const failed = results.filter((one) => one.status === 'failed')
+  if (failed.length === 0) return []
+  const why = (one: Result): string => (one.failureMessages?.[0] ?? '').split('\n')[0]?.slice(0, 300) ?? ''
+  return ['', '## What failed', '', ...failed.map((one) => `- ${one.fullName}: ${why(one)}`)]
+}
+
+async function versions(): Promise<string> {
+  const first = async (program: string, args: readonly string[]): Promise<string> =>
+    run(program, args, { anyStatus: true }).then(
+      ({ stdout }) => stdout.split('\n')[0]?.trim() ?? '',
+      () => 'unknown',
+    )
+  const haproxy = /version (\S+)/.exec(await first('haproxy', ['-v']))?.[1] ?? 'unknown'
+  const engine = /version (\S+?),/.exec(await first('dockerd', ['--version']))?.[1] ?? 'unknown'
+  return `Docker ${engine}, HAProxy ${haproxy}, Node ${process.versions.node}`
+}
