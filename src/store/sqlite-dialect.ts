@@ -11,7 +11,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import { type PlatformError, UnavailableError } from '../lib/errors.ts'
+import { codeOf, type PlatformError, UnavailableError } from '../lib/errors.ts'
 import type { Answer } from './sqlite-worker.ts'
 
 const SQLITE_BUSY = 5
@@ -112,10 +112,16 @@ export class SqliteReader {
 
 type Executor = SqliteWriter | SqliteReader
 
+/** As sqlite-worker.ts sets it. */
+const BUSY_MS = 5_000
+const AGAIN_MS = 200
+
 /** One connection for all, one holder at a time: SQLite has one writer, and readers here are synchronous. */
 class SingleConnectionDriver implements Driver {
   readonly #executor: Executor
   readonly #waiting: (() => void)[] = []
+  /** Another process had the database for longer than we wait: those that come next ask, and do not wait as long again. */
+  #locked = false
   #held = false
 
   constructor(executor: Executor) {
@@ -141,7 +147,20 @@ class SingleConnectionDriver implements Driver {
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+    try {
+      await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+    } catch (error) {
+      if (codeOf(error) === 'store.busy' && !this.#locked) await this.#wait(connection, AGAIN_MS)
+      this.#locked ||= codeOf(error) === 'store.busy'
+      throw error
+    }
+    if (this.#locked) await this.#wait(connection, BUSY_MS)
+    this.#locked = false
+  }
+
+  /** How long a statement waits for another process that has the database. */
+  async #wait(connection: DatabaseConnection, ms: number): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw(`pragma busy_timeout = ${ms}`))
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {

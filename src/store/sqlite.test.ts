@@ -59,3 +59,21 @@ test('a changed event is named by the check of the chain', async () => {
 
   expect(await (await aStore(directory)).verifyEvents()).toBe(2)
 })
+
+test('a database that another process has locked is waited for once, not by each after the other', async () => {
+  const directory = await aFolder()
+  const store = await aStore(directory)
+  const lock = new DatabaseSync(join(directory, 'lockgate.db'))
+  lock.exec('begin exclusive')
+  const began = performance.now()
+
+  const writes = await Promise.allSettled(Array.from({ length: 5 }, () => store.transaction((tx) => tx.nextEdgeGeneration())))
+  const waitedMs = performance.now() - began
+  lock.exec('rollback')
+  lock.close()
+
+  expect(writes.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(Array.from({ length: 5 }, () => 'store.busy'))
+  // Each waits 5 s at most for the lock; five of them one after another would be 25.
+  expect(waitedMs).toBeLessThan(15_000)
+  expect(await store.transaction((tx) => tx.nextEdgeGeneration())).toBe(1)
+}, 40_000)

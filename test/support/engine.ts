@@ -20,8 +20,8 @@ export interface Holdings {
 
 const SOCKET = '/var/run/docker.sock'
 
-export async function holdingsOf(installation: string): Promise<Holdings> {
-  const client = new EngineClient(SOCKET, 30_000)
+export async function holdingsOf(installation: string, socket = SOCKET): Promise<Holdings> {
+  const client = new EngineClient(socket, 30_000)
   const query = labelFilter(installation)
   const containers = await client.json(Containers, { path: '/containers/json', query: { all: 'true', ...query } })
   const networks = await client.json(Networks, { path: '/networks', query })
@@ -40,9 +40,9 @@ export async function holdingsOf(installation: string): Promise<Holdings> {
 }
 
 /** Removes all of it, with the rules of its builds and the disks that are in files of a folder. */
-export async function wipe(installation: string, volumesDirectory: string): Promise<void> {
-  const client = new EngineClient(SOCKET, 30_000)
-  const { containers, networks, images, volumes } = await holdingsOf(installation)
+export async function wipe(installation: string, volumesDirectory: string, socket = SOCKET): Promise<void> {
+  const client = new EngineClient(socket, 30_000)
+  const { containers, networks, images, volumes } = await holdingsOf(installation, socket)
   const gone = (path: string, query: Readonly<Record<string, string>> = {}) => client.send({ method: 'DELETE', path, query }).catch(() => undefined)
   for (const name of containers) await gone(`/containers/${name}`, { force: 'true', v: 'true' })
   for (const name of networks) await gone(`/networks/${name}`)

@@ -30,6 +30,8 @@ export interface Installation {
   readonly name: string
   readonly boxes: Boxes
   readonly runtime: Runtime
+  /** The engine's socket. */
+  readonly engineSocket: string
   call<E extends Endpoint>(endpoint: E, input: InputOf<E>): Promise<AnswerOf<E>>
   /** Calls a verb, and gives how its deployment ended. */
   deploy(app: string, body: z.input<NonNullable<(typeof endpoints)['openDeployment']['body']>>, environment?: string): Promise<Live>
@@ -54,6 +56,10 @@ export interface Installation {
 export interface InstallationOptions {
   readonly settings?: Readonly<Record<string, unknown>>
   readonly range?: string
+  /** Another engine than the machine's. */
+  readonly engineSocket?: string
+  /** The folder of the edge, where it is not to be one of its own. */
+  readonly edgeDirectory?: string
   /** Run what `npm run build` made instead of the sources: for benchmarks. */
   readonly built?: boolean
   /** Something to do to its folder before the server starts; gives what undoes it. */
@@ -66,7 +72,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export async function anInstallation(options: InstallationOptions = {}): Promise<Installation> {
   const directory = ownFolder('e2e')
   const undo = (await options.prepare?.(directory)) ?? (async () => undefined)
-  const edge = await startHaproxy()
+  const edge = await startHaproxy(options.edgeDirectory === undefined ? {} : { directory: options.edgeDirectory })
+  const engineSocket = options.engineSocket ?? '/var/run/docker.sock'
   const port = await freePort()
   const settings = {
     dataDirectory: join(directory, 'data'),
@@ -75,6 +82,7 @@ export async function anInstallation(options: InstallationOptions = {}): Promise
     logLevel: 'debug',
     instanceRange: options.range ?? '10.211.0.0/16',
     edge: { driver: 'haproxy', config: edge.config },
+    ...(options.engineSocket === undefined ? {} : { runtime: { driver: 'docker', config: { socket: engineSocket, timeoutMs: 5_000 } } }),
     ...options.settings,
   }
   await writeFile(join(directory, 'settings.json'), JSON.stringify(settings))
@@ -83,7 +91,7 @@ export async function anInstallation(options: InstallationOptions = {}): Promise
     await server.start({})
     const code = (await readFile(join(directory, 'data', 'sign-in-code'), 'utf8')).trim()
     const { secret } = await connectTo({ url: server.url, token: null }).call(endpoints.signIn, { body: { code } })
-    return await around({ directory, edge, server, token: secret, undo })
+    return await around({ directory, edge, server, token: secret, undo, engineSocket })
   } catch (error) {
     await server.stop()
     await edge.stop()
@@ -98,12 +106,13 @@ interface Parts {
   readonly server: ServerProcess
   readonly token: string
   readonly undo: () => Promise<void>
+  readonly engineSocket: string
 }
 
 async function around(parts: Parts): Promise<Installation> {
-  const { directory, edge, server, token, undo } = parts
+  const { directory, edge, server, token, undo, engineSocket } = parts
   const client = connectTo({ url: server.url, token })
-  const { name, boxes, runtime } = await engineOf(join(directory, 'data'))
+  const { name, boxes, runtime } = await engineOf(join(directory, 'data'), engineSocket)
   const ended = async (id: string): Promise<Live> => {
     let last: Live | null = null
     // A stream that breaks because the server was killed is taken up again.
@@ -118,6 +127,7 @@ async function around(parts: Parts): Promise<Installation> {
     name,
     boxes,
     runtime,
+    engineSocket,
     apiUrl: server.url,
     call: (endpoint, input) => client.call(endpoint, input),
     ended,
@@ -140,7 +150,7 @@ async function around(parts: Parts): Promise<Installation> {
     stop: async () => {
       await server.stop()
       await edge.stop()
-      await wipe(name, join(directory, 'data', 'volumes'))
+      await wipe(name, join(directory, 'data', 'volumes'), engineSocket)
       await undo()
       await rm(directory, { recursive: true, force: true })
     },
@@ -148,11 +158,11 @@ async function around(parts: Parts): Promise<Installation> {
 }
 
 /** The engine as the installation sees it. */
-async function engineOf(data: string): Promise<{ readonly name: string; readonly boxes: Boxes; readonly runtime: Runtime }> {
+async function engineOf(data: string, socket: string): Promise<{ readonly name: string; readonly boxes: Boxes; readonly runtime: Runtime }> {
   const database = new DatabaseSync(join(data, 'lockgate.db'), { readOnly: true })
   const name = String(database.prepare("select value from meta where name = 'installation'").get()?.['value'])
   database.close()
-  const { runtime, boxes } = await docker.create(docker.Config.parse({ installation: name, volumesDirectory: join(data, 'volumes') }), undefined)
+  const { runtime, boxes } = await docker.create(docker.Config.parse({ installation: name, socket, volumesDirectory: join(data, 'volumes') }), undefined)
   if (!boxes) throw new Error('docker gives boxes')
   return { name, boxes, runtime }
 }

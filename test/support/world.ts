@@ -73,7 +73,7 @@ async function faultsOf(lockgate: Installation, running: readonly Running[]): Pr
     names.push(...observed.map((one) => one.name))
     addresses.push(...status.instances.map((one) => one.address))
   }
-  const held = await holdingsOf(lockgate.name)
+  const held = await holdingsOf(lockgate.name, lockgate.engineSocket)
   const orphans = held.containers.filter((name) => !names.includes(name))
   if (orphans.length > 0) faults.push(`containers of nobody: ${orphans.join(', ')}`)
   if (held.networks.length > running.length) faults.push(`networks: ${held.networks.join(', ')}`)
