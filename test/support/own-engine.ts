@@ -9,7 +9,12 @@ import { until } from './until.ts'
 
 export interface OwnEngine {
   readonly socket: string
-  /** Copies images of the machine's engine into it. */
+  /** The default bridge of such an engine is named by this and the pid of its test. */
+export const ENGINE_BRIDGE = 'lgp'
+/** Nothing is ever attached to it. */
+const DEFAULT_BRIDGE_ADDRESS = '10.254.254.1/30'
+
+/** Copies images of the machine's engine into it. */
   load(tags: readonly string[]): Promise<void>
   /** SIGSTOP: it takes connections and answers nothing. */
   freeze(): void
@@ -24,6 +29,7 @@ export interface OwnEngine {
 export async function startOwnEngine(folder: string, range: string): Promise<OwnEngine> {
   const socket = join(folder, 'docker.sock')
   await makeFolder(folder)
+  const bridge = `${ENGINE_BRIDGE}${process.pid}`
   let child: ChildProcess | null = null
   let said = ''
   // As systemd has it: a unit of its own, which the death of dockerd leaves alone.
@@ -33,8 +39,9 @@ export async function startOwnEngine(folder: string, range: string): Promise<Own
   containerd.stderr?.resume()
   const start = async (): Promise<void> => {
     const dirs = ['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec'), '--pidfile', join(folder, 'pid'), '--containerd', below]
-    // The other engine's firewall is not ours to change, and a second docker0 there cannot be.
-    const net = ['--bridge', 'none', '--iptables=false', '--ip6tables=false', '--ip-masq=false', '--userland-proxy=false']
+    // The other engine's firewall is not ours to change. A default bridge of its own: with `--bridge none` dockerd would delete
+    // docker0, which is the other engine's.
+    const net = ['--bridge', bridge, '--iptables=false', '--ip6tables=false', '--ip-masq=false', '--userland-proxy=false']
     const started = launch('dockerd', ['--host', `unix://${socket}`, ...dirs, ...net, '--live-restore'], { env: { HOME: folder } })
     child = started
     for (const stream of [started.stdout, started.stderr]) stream?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4_000)))
@@ -54,6 +61,8 @@ export async function startOwnEngine(folder: string, range: string): Promise<Own
     await gone
   }
   await until('containerd is there', () => existsSync(below), 30_000)
+  await run('ip', ['link', 'add', 'name', bridge, 'type', 'bridge'], { anyStatus: true })
+  await run('ip', ['addr', 'replace', DEFAULT_BRIDGE_ADDRESS, 'dev', bridge])
   await start()
   return {
     socket,
@@ -71,6 +80,7 @@ export async function startOwnEngine(folder: string, range: string): Promise<Own
       containerd.kill('SIGTERM')
       await gone
       await removeRests(folder, range)
+      await run('ip', ['link', 'delete', bridge], { anyStatus: true })
     },
   }
 }

@@ -6,6 +6,7 @@ import { removeFilter } from '../../src/drivers/runtime/docker/build-filter.ts'
 import { removeVolumeFiles } from '../../src/drivers/runtime/docker/volumes.ts'
 import { pause } from '../../src/lib/clock.ts'
 import { run } from '../../src/lib/run.ts'
+import { ENGINE_BRIDGE } from '../../test/support/own-engine.ts'
 import { engineAnswers } from '../setup/engine.ts'
 import { findOurs, installationOf, removeOurs } from '../setup/ours.ts'
 import { placesOf } from '../setup/places.ts'
@@ -15,6 +16,10 @@ const FOLDER = /^lockgate-(?:(?:e2e|edge|bench|git-host|home|registry|sshd)-.+|(
 
 /** Removes them; says what it found. */
 export async function removeLeftovers(): Promise<void> {
+  for (const name of readdirSync('/sys/class/net')) {
+    const pid = new RegExp(`^${ENGINE_BRIDGE}(\\d+)$`).exec(name)?.[1]
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) await run('ip', ['link', 'delete', name], { anyStatus: true })
+  }
   for (const name of readdirSync(tmpdir()).filter((entry) => FOLDER.test(entry))) {
     const folder = join(tmpdir(), name)
     if (ownerLives(folder)) continue
