@@ -7,14 +7,14 @@ import { makeFolder } from '../../src/lib/files.ts'
 import { launch, run } from '../../src/lib/run.ts'
 import { until } from './until.ts'
 
-export interface OwnEngine {
-  readonly socket: string
-  /** The default bridge of such an engine is named by this and the pid of its test. */
+/** The default bridge of such an engine is named by this and the pid of its test. */
 export const ENGINE_BRIDGE = 'lgp'
 /** Nothing is ever attached to it. */
 const DEFAULT_BRIDGE_ADDRESS = '10.254.254.1/30'
 
-/** Copies images of the machine's engine into it. */
+export interface OwnEngine {
+  readonly socket: string
+  /** Copies images of the machine's engine into it. */
   load(tags: readonly string[]): Promise<void>
   /** SIGSTOP: it takes connections and answers nothing. */
   freeze(): void
