@@ -53,6 +53,7 @@ export function anInstance(said: Partial<Instance> = {}): Instance {
     proven: true,
     crashes: 0,
     retryAt: 0,
+    restartsForgiven: 0,
     fault: null,
     counted: null,
     createdAt: 0,

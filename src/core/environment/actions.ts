@@ -62,6 +62,7 @@ async function addInstance(
     proven: false,
     crashes: 0,
     retryAt: 0,
+    restartsForgiven: 0,
     fault: null,
     counted: null,
     createdAt: context.clock.now(),

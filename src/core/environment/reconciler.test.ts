@@ -163,3 +163,28 @@ test('an image that another app may go back to stays when retention forgets it h
   const shared = (await artifacts()).filter(({ origin }) => origin === 'fake:good+shared' || origin === 'fake:good+next')
   for (const { digest } of shared) expect(removed).not.toContain(digest)
 })
+
+test('a crash after a long good time is one crash, whatever the engine counted before', async () => {
+  let ahead = 0
+  const core = await aCore('127.234.0.0/16', { clock: { now: () => Date.now() + ahead, monotonic: () => performance.now() } })
+  const environment = await core.anApp('shop')
+  await core.ended(await core.deploy(environment, 'fake:good'))
+  const [instance] = await core.context.runtime.observe(environment.id)
+  const name = instance?.name ?? ''
+  const record = () => core.context.store.read.instances.get(EVERYTHING, name)
+  const crash = async (restarts: number): Promise<void> => {
+    core.knobs.crash(name)
+    await until('it is up again', async () => (await core.context.runtime.observe()).some((one) => one.restarts === restarts && one.state === 'running'))
+  }
+  await crash(1)
+  await crash(2)
+  await until('two are counted', async () => (await record()).crashes === 2)
+
+  ahead = 120_000
+  await until('they are forgiven', async () => (await record()).crashes === 0)
+  ahead = 0
+  await crash(3)
+
+  await until('one is counted', async () => (await record()).crashes > 0)
+  expect((await record()).crashes).toBe(1)
+})

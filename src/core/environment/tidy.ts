@@ -76,10 +76,13 @@ async function countCrashes(
   if (!observed) return
   const upMs = observed.startedAt === null ? 0 : context.clock.now() - observed.startedAt
   const stable = senses.probe(instance.name).state === 'ready' && upMs >= STABLE_MS
-  const crashes = stable ? 0 : Math.max(instance.crashes, upMs < STABLE_MS ? observed.restarts : 0)
-  if (crashes === instance.crashes) return
+  // The engine counts for the container's whole life: what came before it last stayed up is forgiven.
+  const since = Math.max(0, observed.restarts - instance.restartsForgiven)
+  const crashes = stable ? 0 : Math.max(instance.crashes, upMs < STABLE_MS ? since : 0)
+  const restartsForgiven = stable ? observed.restarts : Math.min(instance.restartsForgiven, observed.restarts)
+  if (crashes === instance.crashes && restartsForgiven === instance.restartsForgiven) return
   await context.store.transaction(async (tx) => {
-    await tx.instances.save(instance, { ...instance, crashes, retryAt: crashes === 0 ? 0 : instance.retryAt })
+    await tx.instances.save(instance, { ...instance, crashes, restartsForgiven, retryAt: crashes === 0 ? 0 : instance.retryAt })
   })
 }
 

@@ -21,6 +21,8 @@ export interface Instance {
   /** Crashes and failed starts in a row since it last stayed up; and when it may be tried again (wall ms). */
   readonly crashes: number
   readonly retryAt: number
+  /** Of the engine's count of restarts, those before it last stayed up. */
+  readonly restartsForgiven: number
   /** Why it is being replaced in place: null when it is fine. */
   readonly fault: string | null
   /** What the edge counted of it since it got traffic, or since its share was shifted; null: not looked at yet. */

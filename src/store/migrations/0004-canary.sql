@@ -5,3 +5,4 @@ alter table environment add column watch_policy text not null default '{"forMs":
 alter table environment add column watch text;        -- JSON: the release that is watched, and how it answers
 alter table deployment add column pause_requested bigint not null default 0; -- a person asked to let it stand
 alter table instance add column counted text;         -- JSON: what the edge counted of it
+alter table instance add column restarts_forgiven bigint not null default 0; -- of the engine's restarts, those before it last stayed up
