@@ -5,8 +5,10 @@ import { compare } from './compare.ts'
 import { deployments } from './deployments.ts'
 import { edgeCpu } from './edge-cpu.ts'
 import { type Figure, report } from './figure.ts'
+import { proxies } from './proxies.ts'
 import { push } from './push.ts'
 import { rollback } from './rollback.ts'
+import { routes } from './routes.ts'
 import { server } from './server.ts'
 
 async function edge(): Promise<Figure[]> {
@@ -22,7 +24,7 @@ async function edge(): Promise<Figure[]> {
   ]
 }
 
-const PARTS: Readonly<Record<string, () => Promise<Figure[]>>> = { builds, compare, deployments, push, rollback, edge, server }
+const PARTS: Readonly<Record<string, () => Promise<Figure[]>>> = { builds, compare, deployments, push, rollback, edge, routes, proxies, server }
 
 const asked = process.argv.slice(2)
 const unknown = asked.filter((name) => !(name in PARTS))

@@ -118,8 +118,9 @@ defaults visitors from common
 defaults pool from common
   http-request set-timeout server var(txn.env),map_str_int(${mapFile(config, 'timeouts')})
   # An app closes an idle connection just when it is used again, and has not seen the request: what asks for nothing but an
-  # answer is sent again. METH_GET is GET and HEAD.
-  http-request disable-l7-retry if !METH_GET !METH_OPTIONS
+  # answer is sent again. METH_GET is GET and HEAD. The first request of a visitor's connection has a fresh one to the app, and
+  # what cannot meet this is not copied to be sent again, which costs.
+  http-request disable-l7-retry if { http_first_req } or !METH_GET !METH_OPTIONS
   http-request disable-l7-retry if { req.hdr_val(content-length) gt 0 } or { req.fhdr(transfer-encoding) -m found }
 `
 }

@@ -148,6 +148,5 @@ test('an app that dies is counted by the disruption client', async () => {
   const report = await disruption.stop()
 
   expect(report.failed, formatReport(report)).toBeGreaterThan(10)
-  // A GET is tried again, and then there is no instance: its visitor sees the page of the environment.
-  expect(Object.keys(report.kinds.new?.reasons ?? {})).toContain('status 503')
+  expect(Object.keys(report.kinds.new?.reasons ?? {})).toContain('status 502')
 })
