@@ -120,14 +120,17 @@ function showInstance(handling: Handling, facts: InstanceFacts): InstanceStatus 
     release,
     ordinal: record.ordinal,
     state: instanceState(record, observed, probe.state),
-    detail:
-      record.fault ??
-      (observed?.state === 'exited' ? `exit code ${observed.exitCode ?? '?'}${observed.oomKilled ? ' (out of memory)' : ''}` : (probe.lastAnswer ?? '')),
+    detail: record.fault ?? detailOf(observed, probe.lastAnswer ?? ''),
     address: `${record.address}:${record.port}`,
     traffic: record.traffic,
     restarts: Math.max(record.crashes, observed?.restarts ?? 0),
     startedAt: observed?.startedAt ?? null,
   }
+}
+
+function detailOf(observed: ObservedInstance | undefined, lastAnswer: string): string {
+  if (observed?.state === 'exited') return `exit code ${observed.exitCode ?? '?'}${observed.oomKilled ? ' (out of memory)' : ''}`
+  return observed?.oomKilled ? `${lastAnswer} (started again: it had run out of memory)` : lastAnswer
 }
 
 function instanceState(record: Instance, observed: ObservedInstance | undefined, probe: 'unknown' | 'ready' | 'not-ready'): InstanceStatus['state'] {

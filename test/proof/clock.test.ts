@@ -1,4 +1,5 @@
 // The clock of the server jumps in the middle of a deployment (libfaketime); the engine's does not.
+import { existsSync, readdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -18,6 +19,15 @@ const images: string[] = []
 
 /** By how much the server's clock is off, from its next look at it on. */
 const shift = (by: string): Promise<void> => writeFile(join(lockgate.directory, 'clock'), `${by}\n`)
+
+/** Debian has it in the folder of the architecture. */
+function faketime(): string {
+  const found = readdirSync('/usr/lib')
+    .map((name) => `/usr/lib/${name}/faketime/libfaketimeMT.so.1`)
+    .find((path) => existsSync(path))
+  if (found === undefined) throw new Error('libfaketime is not installed; bin/test proof installs it')
+  return found
+}
 
 /** Whether a step ended, for the server, at a time so far from ours. */
 function saw(seconds: number): boolean {
@@ -39,7 +49,7 @@ beforeAll(async () => {
   await lockgate.stopServer()
   await shift('+0')
   await lockgate.start({
-    LD_PRELOAD: '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1',
+    LD_PRELOAD: faketime(),
     FAKETIME_TIMESTAMP_FILE: join(lockgate.directory, 'clock'),
     FAKETIME_NO_CACHE: '1',
     // Without it a step back stops every timer of Node.

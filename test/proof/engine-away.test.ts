@@ -1,10 +1,10 @@
 // The engine takes requests and never answers, is stopped, or answers 500, at each step of a deployment.
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { pause } from '../../src/lib/clock.ts'
 import { type EngineFault, type EngineProxy, startEngineProxy } from '../support/engine-proxy.ts'
+import { ownFolder } from '../support/folder.ts'
 import { testImage } from '../support/images.ts'
 import { anInstallation, type Installation } from '../support/installation.ts'
 import { tell } from '../support/proof.ts'
@@ -19,7 +19,7 @@ let host: string
 const TIMEOUT_MS = 3_000
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lockgate-proxy-'))
+  folder = ownFolder('proof')
   engine = await startEngineProxy(join(folder, 'docker.sock'))
   lockgate = await anInstallation({
     range: '10.201.0.0/16',

@@ -1,12 +1,12 @@
 // An engine of the test's own is frozen, killed and started again, and its disk runs full, while releases come.
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endpoints } from '../../src/api/contract/endpoints.ts'
 import type { StepKind } from '../../src/core/deployment/step.ts'
 import { docker } from '../../src/drivers/runtime/docker/index.ts'
 import { pause } from '../../src/lib/clock.ts'
+import { ownFolder } from '../support/folder.ts'
 import { testImage } from '../support/images.ts'
 import { anInstallation, type Installation } from '../support/installation.ts'
 import { type OwnEngine, startOwnEngine } from '../support/own-engine.ts'
@@ -24,7 +24,7 @@ let host: string
 const images: string[] = []
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lgp-'))
+  folder = ownFolder('proof')
   disk = await mountSmallDisk(join(folder, 'engine'), 1_500)
   engine = await startOwnEngine(join(folder, 'engine'), '10.204.0.0/16')
   const { boxes } = await docker.create(docker.Config.parse({ installation: 'proof0' }), undefined)

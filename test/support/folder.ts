@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** A fresh folder of this process, `lockgate-<kind>-…` below the system's folder for such. */
-export function ownFolder(kind: 'edge' | 'e2e' | 'git-host' | 'home' | 'registry' | 'sshd'): string {
+export function ownFolder(kind: 'edge' | 'e2e' | 'git-host' | 'home' | 'proof' | 'registry' | 'sshd'): string {
   return owned(mkdtempSync(join(tmpdir(), `lockgate-${kind}-`)))
 }
 

@@ -12,7 +12,7 @@ import { findOurs, installationOf, removeOurs } from '../setup/ours.ts'
 import { placesOf } from '../setup/places.ts'
 
 /** Folders of whole installations and of what stands beside them; `lockgate-<installation>` holds the disks of builds in a suite without a server. */
-const FOLDER = /^lockgate-(?:(?:e2e|edge|bench|git-host|home|registry|sshd)-.+|(t[a-z0-9]{8}))$/
+const FOLDER = /^lockgate-(?:(?:e2e|edge|bench|git-host|home|proof|registry|sshd)-.+|(t[a-z0-9]{8}))$/
 
 /** Removes them; says what it found. */
 export async function removeLeftovers(): Promise<void> {
@@ -29,9 +29,17 @@ export async function removeLeftovers(): Promise<void> {
     if (installation !== null && (await engineAnswers())) await removeOurs(await findOurs(installation))
     if (installation !== null) await removeFilter(installation)
     for (const volumes of [folder, join(folder, 'data', 'volumes')]) await removeVolumeFiles(volumes)
-    await run('umount', ['--recursive', '--quiet', join(folder, 'data')], { anyStatus: true }).catch(() => undefined)
+    for (const path of mountsBelow(folder)) await run('umount', ['--lazy', '--quiet', path], { anyStatus: true }).catch(() => undefined)
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** The innermost first. */
+function mountsBelow(folder: string): string[] {
+  const paths = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+  return paths.filter((path) => path.startsWith(`${folder}/`)).toReversed()
 }
 
 function ownerLives(folder: string): boolean {

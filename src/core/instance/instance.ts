@@ -52,6 +52,7 @@ export interface ObservedInstance {
   readonly key: string
   readonly state: ContainerState
   readonly exitCode: number | null
+  /** It was ended for using too much memory; also of one that the engine has started again since. */
   readonly oomKilled: boolean
   /** How often the engine started it again by itself. */
   readonly restarts: number

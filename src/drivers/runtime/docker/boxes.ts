@@ -63,7 +63,7 @@ export function openBoxes(place: Place): Boxes {
       return translated(`tag ${image}`, () => client.send({ method: 'POST', path: `/images/${encodeURI(image)}/tag`, query: { repo: name, tag } }))
     },
     push: (reference) => translated(`push ${reference}`, async () => void (await pushImage(place, reference))),
-    freeBytes: () => freeBytes(place),
+    freeBytes: () => freeBytes(place, place.volumes.directory === null ? [] : [place.volumes.directory]),
   }
 }
 

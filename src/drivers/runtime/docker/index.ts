@@ -75,7 +75,7 @@ function openRuntime(place: Place, config: Config): Runtime {
     removeNetwork: (environmentId) => translated('remove a network', () => networks.remove(environmentId)),
     resolveImage: (reference): Promise<ImageFacts> => translated(`find image ${reference}`, () => resolveImage(place, reference)),
     stored: () => translated('list what takes disk', () => storedThings(place)),
-    freeBytes: () => translated('look at its disk', () => freeBytes(place)),
+    freeBytes: () => translated('look at its disk', () => freeBytes(place, [])),
     shareImage: (digest, reference) =>
       translated(`push ${reference}`, async () => {
         const { name, tag } = parseReference(reference)

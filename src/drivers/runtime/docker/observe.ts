@@ -85,7 +85,13 @@ export class Observer {
     const { State } = inspected
     const startedAt = wallTime(State.StartedAt)
     const ended = State.Status === 'exited' || State.Status === 'dead' || State.Status === 'restarting'
-    const oomKilled = State.OOMKilled || (ended && State.ExitCode !== 0 && startedAt !== null && (await this.#sawOom(inspected, startedAt)))
+    const hasEnded = ended && State.ExitCode !== 0 && startedAt !== null
+    // One that was started again has forgotten how it ended, but not when.
+    const endedBefore = State.Status === 'running' && inspected.RestartCount > 0 ? wallTime(State.FinishedAt) : null
+    const oomKilled =
+      State.OOMKilled ||
+      (hasEnded && (await this.#sawOom(inspected, startedAt))) ||
+      (endedBefore !== null && (await wasOutOfMemory(this.#place.client, inspected.Id, { sinceMs: endedBefore - 1_000, untilMs: endedBefore + OOM_NEWS_MS })))
     return { state: State.Status, exitCode: ended ? State.ExitCode : null, oomKilled, restarts: inspected.RestartCount, startedAt }
   }
 

@@ -48,10 +48,10 @@ async function keptVolumes({ volumes }: Place): Promise<Stored[]> {
   )
 }
 
-/** The least free space of the places where the engine and our volumes are; null: none of them can be seen. */
-export async function freeBytes(place: Pick<Place, 'client' | 'volumes'>): Promise<number | null> {
+/** The least free space where the engine keeps its things, and in these folders; null: none of them can be seen. */
+export async function freeBytes(place: Pick<Place, 'client'>, folders: readonly string[]): Promise<number | null> {
   const { info } = await place.client.connect()
-  const places = [info.DockerRootDir, ...(place.volumes.directory === null ? [] : [place.volumes.directory])]
+  const places = [info.DockerRootDir, ...folders]
   const spaces = await Promise.all(places.map((path) => statfs(path).catch(() => null)))
   const free = spaces.flatMap((space) => (space === null ? [] : [space.bavail * space.bsize]))
   return free.length === 0 ? null : Math.min(...free)
