@@ -289,12 +289,12 @@ describe('after a deployment the wish is kept', () => {
     const set = await lockgate.call(endpoints.changeConfig, { ...here('loops'), body: { set: { LIVES_MS: '3000' } } })
     expect((await lockgate.ended(set.deployment?.id ?? '')).deployment.status).toBe('succeeded')
 
-    await until('it is named', async () => (await lockgate.status('loops')).state === 'crash looping', 30_000)
+    await until('it is named', async () => (await lockgate.status('loops')).state === 'crash looping', 60_000)
     const instance = (await lockgate.status('loops')).instances[0]
     expect(instance?.restarts).toBeGreaterThanOrEqual(3)
-    await until('it answers for a moment', async () => (await lockgate.status('loops')).ready === 1, 10_000)
+    await until('it answers for a moment', async () => (await lockgate.status('loops')).ready === 1, 60_000)
     expect((await lockgate.status('loops')).state).toBe('crash looping')
-    await until('visitors are told', async () => (await ask(port(), host)).body.includes('crash looping'), 30_000)
+    await until('visitors are told', async () => (await ask(port(), host)).body.includes('crash looping'), 60_000)
     expect((await ask(port(), host)).headers['retry-after']).toBeDefined()
 
     const unset = await lockgate.call(endpoints.changeConfig, { ...here('loops'), body: { unset: ['LIVES_MS'] } })
