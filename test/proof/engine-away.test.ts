@@ -1,7 +1,7 @@
 // The engine takes requests and never answers, is stopped, or answers 500, at each step of a deployment.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { pause } from '../../src/lib/clock.ts'
 import { type EngineFault, type EngineProxy, startEngineProxy } from '../support/engine-proxy.ts'
 import { ownFolder } from '../support/folder.ts'
@@ -34,6 +34,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
+// A case that failed must not be the cause of the next.
+afterEach(() => engine.resume())
+
 /** What the server asks of the engine at each step. */
 const AT: Readonly<Record<string, RegExp>> = {
   listing: /^GET \S+\/containers\/json/,
@@ -54,7 +57,8 @@ describe('an engine that is away in the middle of a deployment is waited for', (
       const id = await begin(lockgate, 'shop', { verb: 'restart' })
       await until('the engine is away', () => engine.struck() > 0, 20_000)
       const meter = measureApi(lockgate, 'shop')
-      await until('it says why it waits', async () => /The Docker engine/.test((await lockgate.status('shop')).blocked ?? ''), 20_000)
+      // An order to stop may take its grace and 10 s more before it counts as not answered.
+      await until('it says why it waits', async () => /The Docker engine/.test((await lockgate.status('shop')).blocked ?? ''), 40_000)
       // Longer than one call may take, so that calls that failed are made again.
       await pause(TIMEOUT_MS)
       const api = await meter.stop()
