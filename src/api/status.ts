@@ -55,7 +55,9 @@ export async function showEnvironment(handling: Handling, app: AppRecord, enviro
   const pinned = [...releases.values()].filter((release) =>
     pins.some((pin) => pin.artifactId === release.artifactId && pin.configRevisionId === release.configRevisionId),
   )
-  const ready = instances.filter((instance) => instance.state === 'ready' && instance.traffic === 'in').length
+  // A canary beside them is not what is counted on.
+  const live = new Set(records.filter((record) => record.arm === environment.liveArm).map((record) => record.name))
+  const ready = instances.filter((instance) => instance.state === 'ready' && instance.traffic === 'in' && live.has(instance.name)).length
   return {
     id: environment.id,
     app: app.name,

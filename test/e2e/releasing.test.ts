@@ -132,3 +132,24 @@ test('a health check that lies: the release goes back by itself, and only what i
   expect(new Set(reasons)).toEqual(new Set(['status 503']))
   expect((await lockgate.status('lying')).pinned).toEqual(['r2'])
 })
+
+test('an environment is told how its releases move, in words that are read strictly', async () => {
+  await lockgate.create('told')
+  const tell = (strategy: unknown) => lockgate.call(endpoints.changeEnvironment, { params: params('told'), body: { strategy } as never })
+
+  expect((await tell({ kind: 'canary', steps: [10], soak: '5s', sticky: { header: 'X-Customer' } })).strategy).toEqual({
+    kind: 'canary',
+    steps: [10],
+    soakMs: 5_000,
+    leastRequests: 50,
+    sticky: { by: 'header', name: 'x-customer' },
+  })
+  expect((await tell({ kind: 'recreate', hold: '0s' })).strategy).toEqual({ kind: 'recreate', holdMs: 0 })
+  await expect(tell({ kind: 'rolling', hold: '3s' })).rejects.toMatchObject({ message: expect.stringContaining('this belongs to the strategy recreate') })
+  // lockgate.yaml does not overrule what was set.
+  await lockgate.deploy('told', { verb: 'deploy', image: one, manifest: 'strategy: blue-green\n' })
+  expect((await lockgate.status('told')).strategy.kind).toBe('recreate')
+  await tell(null)
+  await lockgate.deploy('told', { verb: 'deploy', image: two, manifest: 'strategy: {kind: rolling, surge: 3}\n' })
+  expect((await lockgate.status('told')).strategy).toEqual({ kind: 'rolling', surge: 3 })
+})

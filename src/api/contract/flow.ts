@@ -85,6 +85,7 @@ export class FlowLines {
     if (this.#status !== deployment.status && deployment.status === 'reverting') lines.push(`! ${deployment.message}`, '  going back to what was there before')
     if (this.#status !== deployment.status && deployment.status === 'paused') {
       this.#status = deployment.status
+      this.#blocked = reasonOf(deployment.blocked)
       return [...lines, `? ${deployment.blocked ?? 'paused'}`]
     }
     this.#status = deployment.status

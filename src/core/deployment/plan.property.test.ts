@@ -286,3 +286,15 @@ test('what stands still comes again where it got requests, and nothing is stoppe
     }),
   )
 })
+
+test('a moment in which the edge has yet to confirm makes no canary skip its shares, and no blue-green its switch', () => {
+  fc.assert(
+    fc.property(healthy, (start) => {
+      if (start.strategy.kind !== 'canary' && start.strategy.kind !== 'blue-green') return
+      const unconfirmed = { ...start, liveArmConfirmed: false, instances: start.instances.map((one) => ({ ...one, unconfirmed: true })) }
+      const kinds = (of: World): string[] => plan(of).batches.flatMap((batch) => batch.lanes.flat().map((step) => `${step.kind} ${step.percent ?? ''}`))
+      const moves = (of: World): string[] => kinds(of).filter((kind) => /^(shift|soak|switch)/.test(kind))
+      expect(moves(unconfirmed)).toEqual(moves(start))
+    }),
+  )
+})

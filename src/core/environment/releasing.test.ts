@@ -146,10 +146,14 @@ test('a newer release takes the place of a canary that asks', async () => {
   const quiet = await core.deploy(environment, 'fake:good+v2', words)
   await core.once(quiet, (now) => now.status === 'paused')
 
-  const newer = await core.ended(await core.deploy(environment, 'fake:good+v3', { strategy: 'blue-green' }))
+  visitors(core, 'shop')
+
+  const newer = await core.ended(await core.deploy(environment, 'fake:good+v3', canary({ steps: [50], soak: '500ms' })))
 
   expect((await core.ended(quiet)).status).toBe('superseded')
   expect(newer.status).toBe('succeeded')
+  // It is a canary too, whatever the one before left in its arm.
+  expect(await stepsOf(core, newer.id)).toContain('soak')
   expect((await core.context.runtime.observe(environment.id)).map((one) => one.set)).toEqual([newer.number])
 })
 

@@ -23,6 +23,9 @@ export function blueGreen(world: World, wanted: Wanted): Batch[] {
 export function candidateArm(world: World, wanted: Wanted): Arm {
   const mine = world.instances.filter((instance) => instance.set === wanted.set && instance.container !== 'absent')
   if (mine.length > 0) return mine.some((instance) => instance.arm === world.liveArm) ? world.liveArm : otherArm(world.liveArm)
-  const served = world.instances.some((instance) => instance.set !== wanted.set && instance.arm === world.liveArm && serves(instance, world))
+  // Also what the edge has yet to confirm: a moment in which a leftover was removed must not make this a rolling deployment.
+  const served = world.instances.some(
+    (instance) => instance.set !== wanted.set && instance.arm === world.liveArm && serves({ ...instance, unconfirmed: false }, world),
+  )
   return served ? otherArm(world.liveArm) : world.liveArm
 }
