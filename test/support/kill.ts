@@ -76,7 +76,9 @@ class Rig {
     try {
       const app = this.#apps.get(key) ?? (await this.#make(one))
       const report = await this.#run(one, app)
-      tell(task, { kills: 1, sent: report.sent, failed: report.failed })
+      // Everything that failed for another reason has failed the case already.
+      const told = one.verb === 'stop' || one.verb === 'start' ? { failed: 0, 'told that it is stopped': report.failed } : { failed: report.failed }
+      tell(task, { kills: 1, sent: report.sent, ...told })
     } catch (error) {
       await this.#spoil(key)
       throw error
