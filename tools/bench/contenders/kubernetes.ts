@@ -5,18 +5,19 @@ import { join } from 'node:path'
 import { run } from '../../../src/lib/run.ts'
 import { COUNT, type Contender } from './contender.ts'
 import { aFront } from './front.ts'
+import { testbed } from './testbed.ts'
 
 const PORT = 30_088
 
 /** `script`: the testbed's kubernetes; `preStopSeconds`: how long a pod that is to end still serves, as its users advise; 0: not. */
 export async function kubernetesContender(script: string, images: readonly string[], preStopSeconds: number): Promise<Contender> {
-  await run(script, ['up'], { timeoutMs: 600_000 })
-  const kubectl = (...args: string[]) => run(script, ['kubectl', ...args], { timeoutMs: 180_000 })
+  await testbed(script, ['up'], 600_000)
+  const kubectl = (...args: string[]) => testbed(script, ['kubectl', ...args])
   const folder = await mkdtemp(join(tmpdir(), 'lockgate-bench-'))
   for (const image of images) {
     const file = join(folder, 'image.tar')
     await run('docker', ['save', '-o', file, image], { timeoutMs: 180_000 })
-    await run(script, ['load', file], { timeoutMs: 180_000 })
+    await testbed(script, ['load', file])
   }
   const manifest = join(folder, 'shop.json')
   await writeFile(manifest, JSON.stringify(objects(images[0] ?? '', preStopSeconds)))
@@ -40,7 +41,7 @@ export async function kubernetesContender(script: string, images: readonly strin
     stop: async () => {
       await front.stop()
       await kubectl('delete', 'deployment/shop', 'service/shop', '--wait=false')
-      await run(script, ['down'], { timeoutMs: 120_000 })
+      await testbed(script, ['down'])
     },
   }
 }

@@ -6,13 +6,14 @@ import { join } from 'node:path'
 import { run } from '../../../src/lib/run.ts'
 import { COUNT, type Contender } from './contender.ts'
 import { aFront } from './front.ts'
+import { testbed } from './testbed.ts'
 
 const PORT = 8088
 
 /** `script`: the testbed's swarm; `images`: the two releases, in this machine's engine. */
 export async function swarmContender(script: string, images: readonly string[]): Promise<Contender> {
-  await run(script, ['up', String(COUNT)], { timeoutMs: 300_000 })
-  const on = (machine: number, ...args: string[]) => run(script, ['docker', String(machine), ...args], { timeoutMs: 180_000 })
+  await testbed(script, ['up', String(COUNT)], 300_000)
+  const on = (machine: number, ...args: string[]) => testbed(script, ['docker', String(machine), ...args])
   const folder = await mkdtemp(join(tmpdir(), 'lockgate-bench-'))
   for (const image of images) {
     const file = join(folder, 'image.tar')
@@ -43,7 +44,7 @@ export async function swarmContender(script: string, images: readonly string[]):
     rollback: async () => void (await on(1, 'service', 'update', '--detach=false', '--quiet', '--rollback', 'shop')),
     stop: async () => {
       await front.stop()
-      await run(script, ['down'], { timeoutMs: 120_000 })
+      await testbed(script, ['down'])
     },
   }
 }
