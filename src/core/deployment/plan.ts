@@ -15,16 +15,23 @@ import type { Wanted, World } from './world.ts'
 export function plan(world: World): Plan {
   const set = world.wanted?.set ?? 0
   const once = world.once.map((kind): Batch => ({ lanes: [[step(kind, { set, ordinal: -1, arm: null })]] }))
-  const moves = world.wanted === null ? stopAll(world) : STRATEGIES[world.strategy.kind](world, world.wanted)
+  const moves = world.wanted === null ? stopAll(world) : movesOf(world, world.wanted)
   const batches = [...once, ...takeShareBack(world), ...moves, ...endHold(world, set)]
   return { batches: batches.filter((batch) => batch.lanes.some((lane) => lane.length > 0)).map(withoutEmptyLanes) }
 }
 
-const STRATEGIES: Readonly<Record<World['strategy']['kind'], (world: World, wanted: Wanted) => Batch[]>> = {
-  rolling,
-  'blue-green': blueGreen,
-  recreate,
-  canary,
+function movesOf(world: World, wanted: Wanted): Batch[] {
+  const { strategy } = world
+  switch (strategy.kind) {
+    case 'rolling':
+      return rolling(world, wanted, strategy.surge)
+    case 'blue-green':
+      return blueGreen(world, wanted)
+    case 'recreate':
+      return recreate(world, wanted, strategy.holdMs)
+    case 'canary':
+      return canary(world, wanted, strategy.steps)
+  }
 }
 
 /** A share belongs to the set that is wanted: any other gives it back before anything moves. */

@@ -71,7 +71,7 @@ export interface StepNumbers {
   readonly probe?: string
   /** When the engine had started it last before this step did; 0: never. What is later than that is this step's doing. */
   readonly startedBefore?: number
-  /** Most requests that were seen to wait in the edge. */
+  /** Requests that waited in the edge when the hold ended. */
   readonly held?: number
   readonly percent?: number
   /** What the edge counted of the instance, or of the new set; and of the old one beside it. Times in milliseconds. */

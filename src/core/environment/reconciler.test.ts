@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ADA, aCore } from '../../../test/support/core.ts'
 import { until } from '../../../test/support/until.ts'
+import { UnavailableError } from '../../lib/errors.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import { cancelDeployment } from '../deployment/cancel.ts'
 import { restart, scale, start, stop } from '../deployment/operate.ts'
@@ -187,4 +188,24 @@ test('a crash after a long good time is one crash, whatever the engine counted b
 
   await until('one is counted', async () => (await record()).crashes > 0)
   expect((await record()).crashes).toBe(1)
+})
+
+test('an instance in traffic is kept alive by the engine, also where telling it so failed at first', async () => {
+  const core = await aCore('127.235.0.0/16')
+  const { ensure } = core.context.runtime
+  let failures = 0
+  Object.assign(core.context.runtime, {
+    ensure: async (spec: Parameters<typeof ensure>[0]) => {
+      if (spec.keepAlive && failures++ === 0) throw new UnavailableError('runtime.unreachable', 'the engine is away for a moment')
+      await ensure(spec)
+    },
+  })
+  const environment = await core.anApp('shop')
+  await core.ended(await core.deploy(environment, 'fake:good'))
+  expect(failures).toBeGreaterThan(0)
+
+  const [instance] = await core.context.runtime.observe(environment.id)
+  core.knobs.crash(instance?.name ?? '')
+
+  await until('the engine has started it again', async () => (await core.context.runtime.observe())[0]?.restarts === 1)
 })

@@ -17,7 +17,7 @@ import type { RouteReconciler } from '../route/reconciler.ts'
 import type { ActionInput, Outcome } from './action.ts'
 import { remove, start, stop, update } from './actions.ts'
 import { check, releaseCommand } from './before.ts'
-import { Budgets, Outages } from './budget.ts'
+import { Budgets } from './budget.ts'
 import { endHold, hold } from './hold.ts'
 import { conclude, journalKey, settle } from './journal.ts'
 import { type Senses, type Snapshot, takeSnapshot, worldOf } from './snapshot.ts'
@@ -46,6 +46,8 @@ const ACTIONS: Readonly<Record<StepKind, (input: ActionInput) => Promise<Outcome
 const RESYNC_MS = 10_000
 /** So long a deployment waits for an engine or an edge that is away, before it fails. */
 const LONGEST_OUTAGE_MS = 15 * 60_000
+/** Longer than the pause between two tries and the deadline of one. */
+const MOST_BETWEEN_TRIES_MS = 45_000
 
 interface Needs {
   readonly prober: Pick<Prober, 'watch' | 'result'>
@@ -62,19 +64,20 @@ export class EnvironmentReconciler {
   readonly #context: Context
   readonly #needs: Needs
   readonly #budgets: Budgets
-  readonly #outages: Outages
+  /** How long environments have waited for what is away: in memory only, a server that starts anew waits anew. */
+  readonly #outages: Budgets
 
   constructor(context: Context, needs: Needs) {
     this.#context = context
     this.#needs = needs
     this.#budgets = new Budgets(context)
-    this.#outages = new Outages(context)
+    this.#outages = new Budgets(context, MOST_BETWEEN_TRIES_MS)
   }
 
   async pass(environmentId: string): Promise<PassResult> {
     try {
       const result = await this.#pass(environmentId)
-      this.#outages.end(environmentId)
+      this.#outages.forget(environmentId)
       return result
     } catch (error) {
       if (error instanceof UnavailableError) await this.#wait(environmentId, error)
@@ -85,7 +88,7 @@ export class EnvironmentReconciler {
   /** What is away is waited for, and says so; but not for ever. */
   async #wait(environmentId: string, error: UnavailableError): Promise<void> {
     if (error.code.startsWith('store.')) return
-    if (this.#outages.use(environmentId) < LONGEST_OUTAGE_MS) return block(this.#context, environmentId, `waits: ${error.message}`)
+    if (this.#outages.use(environmentId, 0) < LONGEST_OUTAGE_MS) return block(this.#context, environmentId, `waits: ${error.message}`)
     await giveUp(this.#context, environmentId, `gave up after ${durationText(LONGEST_OUTAGE_MS)}: ${error.message}`)
   }
 

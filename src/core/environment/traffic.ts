@@ -13,13 +13,14 @@ export async function resumeTraffic(input: ActionInput): Promise<Outcome> {
   const { instance, release } = found
   const arm = step.arm ?? instance.arm
   if (instance.traffic !== 'in' || instance.arm !== arm) {
+    // From here on the engine brings it back by itself when it crashes, also while no server runs. First: once the row says that
+    // it is in traffic nobody comes by here again.
+    if (!instance.proven) await context.runtime.ensure(await specOf(input, instance, { release, key: found.observed.key, keepAlive: true }))
     await intent(input, async (tx) => {
       await tx.instances.save(instance, { ...instance, traffic: 'in', arm, proven: true, counted: null })
       await route(tx, snapshot)
     })
     failpoint('resume-traffic.row-written')
-    // From here on the engine brings it back by itself when it crashes, also while no server runs.
-    if (!instance.proven) await context.runtime.ensure(await specOf(input, instance, { release, key: found.observed.key, keepAlive: true }))
     return toConfirm()
   }
   return confirmed(input)

@@ -5,14 +5,13 @@ import { shareStep } from './moves.ts'
 
 /**
  * Blue-green in which the switch comes last: the new set gets a growing share of the requests first, and is watched at each.
- * Where nothing serves yet, or the wanted set is live already, there is nothing to compare with.
+ * Where nothing serves yet, or the wanted set is live already, there is nothing to compare with. `steps`: percentages.
  */
-export function canary(world: World, wanted: Wanted): Batch[] {
-  if (world.strategy.kind !== 'canary') return []
+export function canary(world: World, wanted: Wanted, steps: readonly number[]): Batch[] {
   const arm = candidateArm(world, wanted)
   const whole = blueGreen(world, wanted)
   if (arm === world.liveArm) return whole
-  const ahead = world.strategy.steps.filter((percent) => percent > world.soaked)
+  const ahead = steps.filter((percent) => percent > world.soaked)
   const shares = ahead.flatMap((percent): Batch[] => [
     // A share that is confirmed is not shifted again; one that has gone further is never taken back.
     {

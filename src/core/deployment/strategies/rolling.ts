@@ -3,8 +3,7 @@ import type { InstanceView, Wanted, World } from '../world.ts'
 import { bringUp, getsRequests, leaving, ordinals, serves, takeDown } from './moves.ts'
 
 /** New instances start beside the old ones in the live arm, `surge` at a time, and as many old ones leave after them. */
-export function rolling(world: World, wanted: Wanted): Batch[] {
-  const surge = world.strategy.kind === 'rolling' ? world.strategy.surge : 1
+export function rolling(world: World, wanted: Wanted, surge: number): Batch[] {
   const arm = world.liveArm
   const others = leaving(world, wanted)
   const inTraffic = others.filter((instance) => getsRequests(instance, world))
