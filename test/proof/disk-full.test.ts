@@ -46,23 +46,35 @@ test('a full data directory: what cannot be written is refused, reads are answer
     const id = await begin(lockgate, 'shop', { verb: 'restart' })
     await until('it has begun', async () => (await lockgate.status('shop')).deploymentId === id)
     await ofData.fill()
-    const meter = measureApi(lockgate, 'shop')
     // What is in the log of the database already is room for some more rows: many writes find its end.
-    await until('a write is refused', () => isRefused(), 20_000)
-    await pause(FULL_MS)
-    const api = await meter.stop()
-    await ofData.free()
-    const began = performance.now()
-    return { live: await lockgate.ended(id), api, seconds: (performance.now() - began) / 1_000 }
+    return stayFull(ofData, id, () => until('a write is refused', () => isRefused(), 20_000))
   })
 
-  tell(task, { faults: 1, 'API p99 ms': Math.round(result.api.p99Ms), 'back after s': Math.round(result.seconds) })
-  expectSucceeded(result.live)
-  expect(result.seconds).toBeLessThan(30)
-  expect(result.api.refused).toBe(0)
+  expectGoneOn(result, task)
   await until('what was taken before is done', async () => (await lockgate.status('shop')).state === 'running', 60_000)
   await expectWhole(lockgate, [{ app: 'shop', count: 1 }])
 })
+
+/** How a deployment went that met a full disk: its end, the API meanwhile, and how long it took once there was room. */
+type Endured = Awaited<ReturnType<typeof stayFull>>
+
+/** Leaves the disk full for a while, asks the API meanwhile, makes room, and waits for the deployment's end. */
+async function stayFull(disk: SmallDisk, id: string, seen: () => Promise<void> = async () => undefined) {
+  const meter = measureApi(lockgate, 'shop')
+  await seen()
+  await pause(FULL_MS)
+  const api = await meter.stop()
+  await disk.free()
+  const began = performance.now()
+  return { live: await lockgate.ended(id), api, seconds: (performance.now() - began) / 1_000 }
+}
+
+function expectGoneOn({ live, api, seconds }: Endured, task: Parameters<typeof tell>[0]): void {
+  tell(task, { faults: 1, 'API p99 ms': Math.round(api.p99Ms), 'back after s': Math.round(seconds) })
+  expectSucceeded(live)
+  expect(seconds).toBeLessThan(30)
+  expect(api.refused).toBe(0)
+}
 
 /** Whether a verb is refused for want of room; one that is taken is done later. */
 async function isRefused(): Promise<boolean> {
@@ -80,17 +92,9 @@ test('a full disk of the edge: nothing moves and nothing is lost, and the releas
     await ofEdge.fill()
     const id = await begin(lockgate, 'shop', { verb: 'restart' })
     await until('it says why it waits', async () => /cannot be written/.test((await lockgate.status('shop')).blocked ?? ''), 30_000)
-    const meter = measureApi(lockgate, 'shop')
-    await pause(FULL_MS)
-    const api = await meter.stop()
-    await ofEdge.free()
-    const began = performance.now()
-    return { live: await lockgate.ended(id), api, seconds: (performance.now() - began) / 1_000 }
+    return stayFull(ofEdge, id)
   })
 
-  tell(task, { faults: 1, 'API p99 ms': Math.round(result.api.p99Ms), 'back after s': Math.round(result.seconds) })
-  expectSucceeded(result.live)
-  expect(result.seconds).toBeLessThan(30)
-  expect(result.api.refused).toBe(0)
+  expectGoneOn(result, task)
   await expectWhole(lockgate, [{ app: 'shop', count: 1 }])
 })

@@ -6,7 +6,7 @@ export interface Reading {
   readonly requests: number
   /** Of these: answered 5xx by the app, refused or cut by it, or out of time. */
   readonly failures: number
-  /** Mean time to its first byte over its last requests (at most 1,024), milliseconds; 0 while there was none. */
+  /** Mean time to its first byte over its last requests (some hundreds), milliseconds; 0 while there was none. */
   readonly answerMs: number
 }
 
