@@ -1,5 +1,8 @@
 // Releases that are killed for their memory, end again and again, change their mind about their health, or lie about it.
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { endpoints } from '../../src/api/contract/endpoints.ts'
 import { ask } from '../support/edge.ts'
 import { testImage } from '../support/images.ts'
 import { anInstallation, type Installation } from '../support/installation.ts'
@@ -39,6 +42,9 @@ const BAD: readonly (readonly [name: string, manifest: string, cause: string])[]
   ],
 ]
 
+/** Its health check is answered with 200, everything else with 500. */
+const LIES = running(`${SERVES}(r.statusCode = q.url === '/up' ? 200 : 500, r.end())${LISTENS}`, 'health:\n  path: /up\n')
+
 describe('a release that is no good never gets a request, and what was there serves on', () => {
   test.for(BAD)('%s', async ([name, manifest, cause], { task }) => {
     const host = await aServedApp(lockgate, name, { image: good })
@@ -53,11 +59,9 @@ describe('a release that is no good never gets a request, and what was there ser
 
 test('one that says it is well and answers 500 is gone back from by itself', async ({ task }) => {
   const host = await aServedApp(lockgate, 'lies', { image: good })
-  const manifest = running(`${SERVES}(r.statusCode = q.url === '/up' ? 200 : 500, r.end())${LISTENS}`, 'health:\n  path: /up\n')
-
   // Its own answers are what failed: nothing else did.
   const { result, report } = await underLoad(lockgate, { app: 'lies', host, task, allowed: [/^status 500$/] }, async () => {
-    const id = await begin(lockgate, 'lies', { verb: 'deploy', image: good, manifest })
+    const id = await begin(lockgate, 'lies', { verb: 'deploy', image: good, manifest: LIES })
     const live = await lockgate.ended(id)
     const began = performance.now()
     await until('it has gone back', async () => (await lockgate.status('lies')).release === 'r1', 60_000)
@@ -70,6 +74,31 @@ test('one that says it is well and answers 500 is gone back from by itself', asy
   expect(result.seconds).toBeLessThan(60)
   await until('nothing is under way', async () => (await lockgate.status('lies')).deploymentId === null, 30_000)
   await underLoad(lockgate, { app: 'lies', host, task }, async () => expectSucceeded(await lockgate.deploy('lies', { verb: 'restart' })))
+})
+
+describe('one that is gone back from by itself, and the server killed meanwhile, is gone back from once', () => {
+  test.for(['watch.before-rollback', 'watch.after-rollback'])('dies at %s', async (point, { task }) => {
+    const name = `lies-${point.replace('.', '-')}`
+    const host = await aServedApp(lockgate, name, { image: good })
+    const file = join(lockgate.directory, 'point')
+    await lockgate.stopServer()
+    await lockgate.start({ LOCKGATE_TEST_MODE: 'crash', LOCKGATE_FAILPOINT_FILE: file })
+
+    const { report } = await underLoad(lockgate, { app: name, host, task, allowed: [/^status 500$/] }, async () => {
+      await writeFile(file, point)
+      await begin(lockgate, name, { verb: 'deploy', image: good, manifest: LIES })
+      await until('the server dies', () => lockgate.hasEnded(), 60_000)
+      await lockgate.start()
+      await until('it has gone back', async () => (await lockgate.status(name)).release === 'r1', 30_000)
+      await until('nothing is under way', async () => (await lockgate.status(name)).deploymentId === null, 30_000)
+    })
+
+    tell(task, { kills: 1 })
+    expect(report.failed).toBeGreaterThan(0)
+    const deployments = await lockgate.call(endpoints.listDeployments, { params: { app: name, environment: 'production' } as never })
+    expect(deployments.map(({ verb, status }) => `${verb} ${status}`)).toEqual(['rollback succeeded', 'deploy succeeded', 'deploy succeeded'])
+    expect(await lockgate.status(name)).toMatchObject({ state: 'running', ready: 1, watch: null })
+  })
 })
 
 test('one that is killed for its memory while it serves says so, also when the engine has started it again', async ({ task }) => {
@@ -87,6 +116,6 @@ test('all of them together have left what is recorded, and nothing else', async 
   tell(task, { faults: 0 })
   await expectWhole(
     lockgate,
-    [...BAD.map(([name]) => name), 'lies', 'fills'].map((app) => ({ app, count: 1 })),
+    [...BAD.map(([name]) => name), 'lies', 'lies-watch-before-rollback', 'lies-watch-after-rollback', 'fills'].map((app) => ({ app, count: 1 })),
   )
 })

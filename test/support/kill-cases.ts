@@ -38,7 +38,7 @@ export const STRATEGIES = {
   canary: 'strategy: { kind: canary, steps: [30, 60], soak: 1s, least: 1 }\n',
 } as const
 export type StrategyWord = keyof typeof STRATEGIES
-export type Verb = 'deploy' | 'rollback' | 'stop' | 'start' | 'restart' | 'scale-up' | 'scale-down' | 'cancel'
+export type Verb = 'deploy' | 'rollback' | 'stop' | 'start' | 'restart' | 'scale-up' | 'scale-down' | 'cancel' | 'pause'
 
 export interface KillCase {
   readonly app: AppWord
@@ -79,8 +79,10 @@ function places(kinds: readonly string[], which: readonly string[] = PLACES): st
 
 const TRIED_THROUGHOUT = ['rolling', 'blue-green'] as const
 const TWO = ['after-intent', 'after-effect'] as const
+/** A deployment that comes to stand still, and one that is let go on. */
+const PAUSE = ['pause.before-result', 'pause.after-result', 'resume.before-result', 'resume.after-result'] as const
 
-/** Every place of every step of every strategy, and of each verb and kind of app those that differ. Some 480 kills. */
+/** Every place of every step of every strategy, and of each verb and kind of app those that differ. Some 600 kills. */
 export const EVERY_CASE: readonly KillCase[] = [
   ...TRIED_THROUGHOUT.flatMap((strategy) => [
     ...cases({ app: 'one', strategy, verb: 'deploy' }, [...places(KINDS[strategy]), ...BETWEEN, ...FILES]),
@@ -98,10 +100,21 @@ export const EVERY_CASE: readonly KillCase[] = [
     ...cases({ app: 'one', strategy, verb: 'cancel' }, [...places(['update', 'start'], TWO), ...places(['stop', 'remove'])]),
     ...cases({ app: 'sockets', strategy, verb: 'deploy' }, places(['resume-traffic', 'stop-traffic', 'stop'], ['during-effect', 'after-effect'])),
   ]),
+  ...(['rolling', 'blue-green', 'recreate', 'canary'] as const).flatMap((strategy) => cases({ app: 'one', strategy, verb: 'pause' }, PAUSE)),
   ...cases({ app: 'one', strategy: 'recreate', verb: 'deploy' }, [...places(KINDS.recreate), ...BETWEEN, ...FILES]),
   ...cases({ app: 'three', strategy: 'recreate', verb: 'deploy' }, places(KINDS.recreate.slice(1), TWO)),
   ...cases({ app: 'sockets', strategy: 'recreate', verb: 'deploy' }, places(['hold', 'stop-traffic', 'end-hold'], ['during-effect', 'after-effect'])),
   ...cases({ app: 'one', strategy: 'recreate', verb: 'rollback' }, places(['hold', 'stop', 'end-hold'], TWO)),
+  ...cases({ app: 'one', strategy: 'recreate', verb: 'restart' }, places(KINDS.recreate.slice(1), ['during-effect', 'after-result'])),
+  // Of these verbs recreate holds nothing, and a canary brings nothing new: a few places of each.
+  ...(['recreate', 'canary'] as const).flatMap((strategy) => [
+    ...cases({ app: 'three', strategy, verb: 'stop' }, places(['stop-traffic', 'stop', 'remove'], ['during-effect', 'after-effect'])),
+    ...cases({ app: 'three', strategy, verb: 'start' }, places(['update', 'start', 'resume-traffic'], ['during-effect', 'after-effect'])),
+    ...cases({ app: 'three', strategy, verb: 'scale-up' }, places(['update', 'start', 'resume-traffic'], ['after-intent'])),
+    ...cases({ app: 'three', strategy, verb: 'scale-down' }, places(['stop-traffic', 'stop', 'remove'], ['after-intent'])),
+  ]),
+  ...cases({ app: 'one', strategy: 'canary', verb: 'rollback' }, places(['start', 'switch', 'stop'], TWO)),
+  ...cases({ app: 'one', strategy: 'canary', verb: 'restart' }, places(['start', 'switch', 'stop'], TWO)),
   ...cases({ app: 'one', strategy: 'recreate', verb: 'cancel' }, [...places(['update', 'start'], TWO)]),
   ...cases({ app: 'one', strategy: 'canary', verb: 'deploy' }, [
     ...places(KINDS.canary),
@@ -132,4 +145,5 @@ export const FAST_CASES: readonly KillCase[] = [
   ...cases({ app: 'one', strategy: 'recreate', verb: 'deploy' }, ['hold.after-effect', 'update.after-intent']),
   ...cases({ app: 'one', strategy: 'canary', verb: 'deploy' }, ['shift-traffic.after-intent', 'soak.during-effect']),
   ...cases({ app: 'one', strategy: 'blue-green', verb: 'cancel' }, ['remove.after-intent']),
+  ...cases({ app: 'one', strategy: 'blue-green', verb: 'pause' }, ['pause.before-result', 'resume.after-result']),
 ]

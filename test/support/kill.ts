@@ -173,12 +173,14 @@ class Rig {
     const { deployment } = await lockgate.call(endpoints.openDeployment, { params: here(app), body: await this.#body(one, app) })
     const id = deployment?.id ?? ''
     if (one.verb === 'cancel') await this.#cancelOnTheWay(id)
+    if (one.verb === 'pause') await this.#pauseOnTheWay(id, one.point)
     await until(`the server dies at ${one.point}`, () => lockgate.hasEnded(), 30_000)
     // The kill removes the file: it is the one that was asked for, and no other end.
     expect(await readFile(this.#point, 'utf8').catch(() => null), 'the kill did not land').toBeNull()
     await this.#start()
     const began = performance.now()
     if (one.verb === 'cancel') await lockgate.call(endpoints.cancelDeployment, { params: { id } })
+    if (one.verb === 'pause' && one.point !== 'resume.after-result') await this.#resume(id)
     const ended = await lockgate.ended(id)
     return { ended, seconds: (performance.now() - began) / 1_000 }
   }
@@ -190,11 +192,36 @@ class Rig {
       const { steps } = await lockgate.call(endpoints.readDeployment, { params: { id } })
       return steps.some((step) => step.kind === 'start' && step.status === 'intended')
     }
-    try {
+    await this.#unlessDead(async () => {
       await until('it starts', async () => lockgate.hasEnded() || (await starts()), 30_000)
       await lockgate.call(endpoints.cancelDeployment, { params: { id } })
+    })
+  }
+
+  /** Pauses it at once, and lets it go on where the kill is to land there. */
+  async #pauseOnTheWay(id: string, point: string): Promise<void> {
+    await this.#unlessDead(async () => {
+      await until('it has begun', async () => (await this.#statusOf(id)) === 'running', 10_000)
+      await this.#lockgate.call(endpoints.pauseDeployment, { params: { id } })
+      if (point.startsWith('resume')) await this.#resume(id)
+    })
+  }
+
+  async #resume(id: string): Promise<void> {
+    await until('it stands still', async () => (await this.#statusOf(id)) === 'paused', 10_000)
+    await this.#lockgate.call(endpoints.resumeDeployment, { params: { id } })
+  }
+
+  async #statusOf(id: string): Promise<string> {
+    return (await this.#lockgate.call(endpoints.readDeployment, { params: { id } })).deployment.status
+  }
+
+  /** What is asked of a server that may die of it. */
+  async #unlessDead(ask: () => Promise<unknown>): Promise<void> {
+    try {
+      await ask()
     } catch (error) {
-      await until('the server is dead', () => lockgate.hasEnded(), 1_000).catch(() => {
+      await until('the server is dead', () => this.#lockgate.hasEnded(), 1_000).catch(() => {
         throw error
       })
     }
@@ -213,7 +240,8 @@ class Rig {
         return { verb: 'deploy', image, manifest: `${manifest}${late}` } as const
       }
       case 'deploy':
-        return { verb, image, manifest } as const
+      case 'pause':
+        return { verb: 'deploy', image, manifest } as const
       default:
         return { verb } as const
     }
@@ -257,7 +285,7 @@ function otherThan(version: string): string {
 }
 
 function expected({ verb }: KillCase, app: RigApp): State {
-  if (verb === 'deploy' || verb === 'rollback') return { version: otherThan(app.version), count: app.count }
+  if (verb === 'deploy' || verb === 'pause' || verb === 'rollback') return { version: otherThan(app.version), count: app.count }
   if (verb === 'scale-up') return { version: app.version, count: app.kind.count + 1 }
   if (verb === 'scale-down') return { version: app.version, count: app.kind.count }
   return { version: app.version, count: app.count }

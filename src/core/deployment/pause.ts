@@ -1,4 +1,5 @@
 import { ConflictError } from '../../lib/errors.ts'
+import { failpoint } from '../../lib/failpoint.ts'
 import type { Tx } from '../../store/types.ts'
 import type { Actor } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
@@ -32,8 +33,9 @@ export function pauseDeployment(context: Pausing, { actor, id }: Asked): Promise
  * A paused deployment goes on. Where a canary asked, that is the answer: its share counts as good. Asked of one that has not
  * stood still yet, it takes the request back. Throws ConflictError `deployment.not_paused`.
  */
-export function resumeDeployment(context: Pausing, { actor, id }: Asked): Promise<Deployment> {
-  return context.store.transaction(async (tx) => {
+export async function resumeDeployment(context: Pausing, { actor, id }: Asked): Promise<Deployment> {
+  failpoint('resume.before-result')
+  const resumed = await context.store.transaction(async (tx) => {
     const deployment = await tx.deployments.get({ projectId: actor.projectId }, id)
     if (deployment.status === 'running' && deployment.pauseRequested) return tx.deployments.save(deployment, { ...deployment, pauseRequested: false })
     if (deployment.status !== 'paused')
@@ -47,6 +49,8 @@ export function resumeDeployment(context: Pausing, { actor, id }: Asked): Promis
     await record(tx, saved, { kind: 'deployment.resumed', actor })
     return saved
   })
+  failpoint('resume.after-result')
+  return resumed
 }
 
 /** It stands still: asked by a person, or asking one. */
@@ -55,6 +59,7 @@ export async function standStill(
   deployment: Deployment,
   why: { readonly cause: 'requested' | 'inconclusive'; readonly message: string },
 ): Promise<void> {
+  failpoint('pause.before-result')
   await context.store.transaction(async (tx) => {
     const way = `"lockgate resume ${deployment.id}" goes on, "lockgate cancel ${deployment.id}" goes back`
     const move = moveDeployment({ ...deployment, pauseRequested: false }, { status: 'paused', ...why, blocked: `${why.message}; ${way}` })
@@ -62,6 +67,7 @@ export async function standStill(
     const environment = await tx.environments.get({ projectId: deployment.projectId }, deployment.environmentId)
     await recordDeployment(tx, saved, { environment, actor: 'lockgate' })
   })
+  failpoint('pause.after-result')
 }
 
 function notRunning(deployment: Deployment): ConflictError {

@@ -1,6 +1,7 @@
 // The observation window: after a deployment the new release is compared with the one before, by what the edge counts.
 import { durationText } from '../../lib/duration.ts'
 import { messageOf, PlatformError } from '../../lib/errors.ts'
+import { failpoint } from '../../lib/failpoint.ts'
 import type { PassResult } from '../../lib/work-queue.ts'
 import type { Tx } from '../../store/types.ts'
 import { EVERYTHING, PLATFORM } from '../actor/actor.ts'
@@ -93,9 +94,11 @@ async function goBack(
   back: { readonly environment: Environment; readonly watch: Watch; readonly reason: string },
 ): Promise<string | null> {
   const { environment, watch, reason } = back
+  failpoint('watch.before-rollback')
   const to = await context.store.read.releases.find(EVERYTHING, watch.before?.releaseId ?? '')
   try {
     await rollback(context, { actor: PLATFORM, environment, to: to?.number ?? null, reason })
+    failpoint('watch.after-rollback')
     return null
   } catch (error) {
     if (!(error instanceof PlatformError) || error.retryable || error.code === 'store.stale') throw error

@@ -23,6 +23,8 @@ export interface ConfigInput {
 /** Where a free slot points to: nothing listens there. */
 export const PARKED = { address: '127.0.0.1', port: 1 } as const
 export const DEFAULT_TIMEOUT_MS = 60_000
+/** Requests a second from which on a connection to an app is used again long before an app would close it: their number by this rate is how long each is idle. */
+const BUSY = 1_000
 
 /** Where haproxy.cfg stands. */
 export function configPath(config: Config): string {
@@ -119,9 +121,9 @@ defaults pool from common
   http-request set-timeout server var(txn.env),map_str_int(${mapFile(config, 'timeouts')})
   # An app closes an idle connection just when it is used again, and has not seen the request: what asks for nothing but an
   # answer is sent again. METH_GET is GET and HEAD. The first request of a visitor's connection has a fresh one to the app, and
-  # what cannot meet this is not copied to be sent again, which costs.
-  http-request disable-l7-retry if { http_first_req } or !METH_GET !METH_OPTIONS
-  http-request disable-l7-retry if { req.hdr_val(content-length) gt 0 } or { req.fhdr(transfer-encoding) -m found }
+  # what cannot meet this is not copied to be sent again, which costs: an app asked so often that no connection is idle for long
+  # does not either.
+  http-request disable-l7-retry if { http_first_req } or { be_sess_rate gt ${BUSY} } or !METH_GET !METH_OPTIONS or { req.hdr_val(content-length) gt 0 } or { req.fhdr(transfer-encoding) -m found }
 `
 }
 
@@ -148,13 +150,12 @@ ${binds(config, host)}${accessLog(config)}  # Worker, second and a count of the 
   http-request set-var-fmt(txn.key) "*.%[${normalised},field(2,.,0)]%[path]/" ${missing}
   http-request set-var(txn.env) var(txn.key),map_beg(${hosts}) ${missing}
   http-request return status 404 content-type "text/html; charset=utf-8" file ${config.directory}/pages/404.html hdr Cache-Control no-store ${missing}
-  http-request set-var(txn.be) var(txn.env),map_str(${mapFile(config, 'arms')})
-  # Requests that wait, and a share of them that goes to the other arm: lockgate.lua.
-  http-request set-var(txn.special) var(txn.env),map_str(${mapFile(config, 'special')})
-  http-request lua.lockgate if { var(txn.special) -m found }
+  # Requests that wait, and a share of them that goes to the other arm: lockgate.lua says in txn.be where to.
+  http-request lua.lockgate if { var(txn.env),map_str(${mapFile(config, 'special')}) -m found }
   http-after-response add-header Set-Cookie "${CANARY_COOKIE}=%[var(txn.canary)]; Path=/; HttpOnly; SameSite=Lax" if { var(txn.canary) -m found }
   # A name without a backend is an environment without instances: it falls through to nowhere, whose 503 shows its page.
-  use_backend %[var(txn.be)]
+  use_backend %[var(txn.be)] if { var(txn.be) -m found }
+  use_backend %[var(txn.env),map_str(${mapFile(config, 'arms')})]
   default_backend nowhere
 `
 }
