@@ -22,7 +22,6 @@ interface RigApp {
   readonly name: string
   readonly kind: AppKind
   readonly environmentId: string
-  readonly manifest: string
   readonly secret: string
   version: string
   count: number
@@ -92,14 +91,14 @@ class Rig {
     await this.#lockgate.create(name)
     const secret = `hush-${name}-4f1d8c`
     await this.#lockgate.call(endpoints.changeConfig, { params: here({ name } as RigApp), body: { set: { ...kind.env, TELLS: secret }, secret: ['TELLS'] } })
-    const manifest = `${STRATEGIES[strategy]}${kind.manifest}`
-    const app = { name, kind, manifest, secret, version: 'one', count: kind.count, environmentId: (await this.#lockgate.status(name)).id }
+    const app = { name, kind, secret, version: 'one', count: kind.count, environmentId: (await this.#lockgate.status(name)).id }
     this.#apps.set(`${strategy}-${word}`, app)
     if (kind.count > 1) await this.#lockgate.deploy(name, { verb: 'scale', count: kind.count })
     // Nobody asks yet: a canary would have nothing to go by.
-    const first = `${STRATEGIES['blue-green']}${kind.manifest}`
+    const first = `strategy: blue-green\n${kind.manifest}`
     for (const version of ['two', 'one'])
       await this.#well(this.#lockgate.deploy(name, { verb: 'deploy', image: await this.#image(app, version), manifest: first }))
+    await this.#lockgate.call(endpoints.changeEnvironment, { params: here(app), body: { strategy: STRATEGIES[strategy] } })
     return app
   }
 
@@ -154,7 +153,7 @@ class Rig {
     const lockgate = this.#lockgate
     if (verb === 'rollback') {
       const version = otherThan(app.version)
-      await this.#well(lockgate.deploy(app.name, { verb: 'deploy', image: await this.#image(app, version), manifest: app.manifest }))
+      await this.#well(lockgate.deploy(app.name, { verb: 'deploy', image: await this.#image(app, version), manifest: app.kind.manifest }))
       app.version = version
     }
     if (verb === 'start') await this.#well(lockgate.deploy(app.name, { verb: 'stop' }))
@@ -229,7 +228,7 @@ class Rig {
 
   async #body({ verb }: KillCase, app: RigApp) {
     const image = await this.#image(app, otherThan(app.version))
-    const { manifest } = app
+    const { manifest } = app.kind
     switch (verb) {
       case 'scale-up':
         return { verb: 'scale', count: app.kind.count + 1 } as const
