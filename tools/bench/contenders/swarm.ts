@@ -10,8 +10,25 @@ import { testbed } from './testbed.ts'
 
 const PORT = 8088
 
+/** Where netfilter sees what passes a bridge, an engine beside it lets nothing pass that it does not know: the cables of these machines. */
+const PASSES = ['FORWARD', '--in-interface', 'testbed-swarm', '--jump', 'ACCEPT'] as const
+
 /** `script`: the testbed's swarm; `images`: the two releases, in this machine's engine. */
 export async function swarmContender(script: string, images: readonly string[]): Promise<Contender> {
+  await run('iptables', ['--insert', ...PASSES])
+  const down = async (): Promise<void> => {
+    await testbed(script, ['down'])
+    await run('iptables', ['--delete', ...PASSES])
+  }
+  try {
+    return await served(script, images, down)
+  } catch (error) {
+    await down()
+    throw error
+  }
+}
+
+async function served(script: string, images: readonly string[], down: () => Promise<void>): Promise<Contender> {
   await testbed(script, ['up', String(COUNT)], 300_000)
   const on = (machine: number, ...args: string[]) => testbed(script, ['docker', String(machine), ...args])
   const folder = await mkdtemp(join(tmpdir(), 'lockgate-bench-'))
@@ -44,7 +61,7 @@ export async function swarmContender(script: string, images: readonly string[]):
     rollback: async () => void (await on(1, 'service', 'update', '--detach=false', '--quiet', '--rollback', 'shop')),
     stop: async () => {
       await front.stop()
-      await testbed(script, ['down'])
+      await down()
     },
   }
 }
