@@ -4,15 +4,16 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, type TestContext } from 'vitest'
 import { endpoints } from '../../src/api/contract/endpoints.ts'
-import { formatReport, startDisruption } from './disruption/index.ts'
+import { startDisruption } from './disruption/index.ts'
 import type { Report } from './disruption/types.ts'
 import { ask } from './edge.ts'
 import { testImage } from './images.ts'
 import { anInstallation, type Installation, type Live } from './installation.ts'
 import { APPS, type AppKind, type KillCase, STRATEGIES } from './kill-cases.ts'
+import { expectSteady, expectUndisturbed, type State } from './kill-expect.ts'
 import { tell } from './proof.ts'
 import { until } from './until.ts'
-import { type Watched, watchApp } from './watcher.ts'
+import { watchApp } from './watcher.ts'
 import { expectWhole, filesWith, type Running } from './world.ts'
 
 const VERSIONS = ['one', 'two'] as const
@@ -142,7 +143,7 @@ class Rig {
     expect(ended.steps.filter((step) => step.status === 'intended')).toEqual([])
     expect(seconds * 1_000, 'from the start of the server to the end of the deployment').toBeLessThan(this.#deadlineMs + app.kind.slowMs)
     expectUndisturbed(one, report)
-    this.#expectSteady({ one, before, after }, watched)
+    expectSteady({ one, before, after }, watched)
     await this.#expectAfter(one, app)
     await this.#expectSecret(app, ended)
     return report
@@ -246,16 +247,6 @@ class Rig {
     }
   }
 
-  /** I4 and I9: never fewer than there have to be; no older version after a newer one, where there is one switch. */
-  #expectSteady(across: { readonly one: KillCase; readonly before: State; readonly after: State }, watched: Watched): void {
-    const { one, before, after } = across
-    if (one.verb === 'stop' || one.verb === 'start') return
-    const least = one.strategy === 'recreate' ? 0 : Math.min(before.count, after.count)
-    expect(watched.fewest, 'instances that were up').toBeGreaterThanOrEqual(least)
-    if (one.strategy !== 'blue-green' && one.strategy !== 'recreate') return
-    expect(watched.versions).toEqual(before.version === after.version ? [before.version] : [before.version, after.version])
-  }
-
   async #expectAfter({ verb }: KillCase, app: RigApp): Promise<void> {
     const { httpPort } = this.#lockgate.edge.config
     for (let times = 0; times < 6; times += 1) {
@@ -277,8 +268,6 @@ class Rig {
   }
 }
 
-type State = Pick<RigApp, 'version' | 'count'>
-
 function otherThan(version: string): string {
   return version === VERSIONS[0] ? VERSIONS[1] : VERSIONS[0]
 }
@@ -288,14 +277,4 @@ function expected({ verb }: KillCase, app: RigApp): State {
   if (verb === 'scale-up') return { version: app.version, count: app.kind.count + 1 }
   if (verb === 'scale-down') return { version: app.version, count: app.kind.count }
   return { version: app.version, count: app.count }
-}
-
-/** No request failed; while an app is stopped visitors get our page, and nothing else. */
-function expectUndisturbed({ verb }: KillCase, report: Report): void {
-  const reasons = Object.values(report.kinds).flatMap((kind) => Object.keys(kind.reasons))
-  const allowed = verb === 'stop' || verb === 'start' ? ['status 503'] : []
-  expect(
-    reasons.filter((reason) => !allowed.includes(reason)),
-    formatReport(report),
-  ).toEqual([])
 }

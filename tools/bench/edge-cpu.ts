@@ -13,6 +13,7 @@ import { launch, run } from '../../src/lib/run.ts'
 import { aTable } from '../../test/support/edge.ts'
 import { freePort, startHaproxy } from '../../test/support/haproxy.ts'
 import { until } from '../../test/support/until.ts'
+import { HEADERS } from './rivals.ts'
 
 export interface EdgeCpu {
   /** Microseconds of HAProxy's CPU per request. */
@@ -108,16 +109,7 @@ defaults
   retries 3
 frontend edge
   bind 127.0.0.1:${port}
-  unique-id-format %{+X}o%pid-%Ts-%rt
-  http-request set-header X-Forwarded-For %[src]
-  http-request set-header X-Forwarded-Proto http
-  http-request set-header X-Forwarded-Host %[req.hdr(host)]
-  http-request set-header X-Forwarded-Port %[dst_port]
-  http-request del-header Forwarded
-  http-request set-header X-Real-IP %[src]
-  http-request set-header X-Request-Id %[unique-id]
-  http-response set-header X-Request-Id %[unique-id]
-  default_backend app
+${HEADERS}  default_backend app
 backend app
   server s1 127.0.0.1:${appPort} check inter 1s
 `

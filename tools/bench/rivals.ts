@@ -66,6 +66,18 @@ export async function startPlainHaproxy(wanted: Wanted): Promise<Rival> {
   })
 }
 
+/** What everyone before an app says of a visitor, as rules of HAProxy: the same as the edge's. */
+export const HEADERS = `  unique-id-format %{+X}o%pid-%Ts-%rt
+  http-request set-header X-Forwarded-For %[src]
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header X-Forwarded-Port %[dst_port]
+  http-request del-header Forwarded
+  http-request set-header X-Real-IP %[src]
+  http-request set-header X-Request-Id %[unique-id]
+  http-response set-header X-Request-Id %[unique-id]
+`
+
 function haproxyText({ folder, port, apps }: { readonly folder: string; readonly port: number; readonly apps: readonly number[] }): string {
   return `global
   nbthread 1
@@ -80,16 +92,7 @@ defaults
   option http-keep-alive
 frontend edge
   bind 127.0.0.1:${port}
-  unique-id-format %{+X}o%pid-%Ts-%rt
-  http-request set-header X-Forwarded-For %[src]
-  http-request set-header X-Forwarded-Proto http
-  http-request set-header X-Forwarded-Host %[req.hdr(host)]
-  http-request set-header X-Forwarded-Port %[dst_port]
-  http-request del-header Forwarded
-  http-request set-header X-Real-IP %[src]
-  http-request set-header X-Request-Id %[unique-id]
-  http-response set-header X-Request-Id %[unique-id]
-  use_backend %[req.hdr(host),map_str(${folder}/hosts.map,none)]
+${HEADERS}  use_backend %[req.hdr(host),map_str(${folder}/hosts.map,none)]
 ${apps.map((app, number) => `backend app${number}\n  server s1 127.0.0.1:${app}\n`).join('')}`
 }
 
