@@ -136,7 +136,7 @@ ${binds(config, host)}${accessLog(config)}  # Worker, second and a count of the 
   unique-id-format %{+X}o%pid-%Ts-%rt
   http-request del-header X-Forwarded- -m beg
   http-request del-header Forwarded
-  http-request add-header X-Forwarded-For %[src]
+  option forwardfor
   http-request add-header X-Forwarded-Proto ${config.httpsPort ? '%[ssl_fc,iif(https,http)]' : 'http'}
   http-request add-header X-Forwarded-Host %[req.hdr(host)]
   http-request add-header X-Forwarded-Port %[dst_port]
