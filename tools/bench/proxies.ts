@@ -3,8 +3,9 @@ import { run } from '../../src/lib/run.ts'
 import { type Figure, median, ms } from './figure.ts'
 import { ensureRivals, hostOf, type Rival, startApps, startCaddy, startEdge, startNginx, startPlainHaproxy } from './rivals.ts'
 
-const ROUNDS = 5
-const SECONDS = 2
+// Many short rounds: on a shared machine one of five could decide.
+const ROUNDS = 21
+const SECONDS = 1
 const CONNECTIONS = 32
 
 interface Round {
@@ -12,7 +13,7 @@ interface Round {
   readonly p99: number
 }
 
-/** Short rounds of all in turns, so that what else the machine does falls on all alike; about a minute. */
+/** Short rounds of all in turns, so that what else the machine does falls on all alike; about two minutes. */
 export async function proxies(): Promise<Figure[]> {
   await ensureRivals()
   const apps = await startApps(1)
