@@ -18,7 +18,7 @@ const CASES = (Object.keys(MOVES) as Move[]).flatMap((move, at) =>
 
 // Side by side: each waits more than it works.
 describe.concurrent('the n-th call fails', () => {
-  test.for(CASES)('$move: a call to the $sides, $lasts', { timeout: 900_000 }, async (one, { task }) => {
+  test.for(CASES)('$move: a call to the $sides.0, $lasts', { timeout: 900_000 }, async (one, { task }) => {
     const { runs, asked, refused, failed } = await faultLoop(one)
 
     tell(task, { runs, 'ended failed, the old release serving': failed, requests: asked, 'requests failed': refused })

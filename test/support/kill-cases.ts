@@ -37,8 +37,8 @@ export const STRATEGIES = {
   rolling: { kind: 'rolling' },
   'blue-green': { kind: 'blue-green' },
   recreate: { kind: 'recreate' },
-  canary: { kind: 'canary', steps: [30, 60] as number[], soak: '1s', least: 1 },
-} as const satisfies Record<string, z.input<typeof StrategyWords>>
+  canary: { kind: 'canary', steps: [30, 60], soak: '1s', least: 1 },
+} satisfies Record<string, z.input<typeof StrategyWords>>
 export type StrategyWord = keyof typeof STRATEGIES
 export type Verb = 'deploy' | 'rollback' | 'stop' | 'start' | 'restart' | 'scale-up' | 'scale-down' | 'cancel' | 'pause'
 
@@ -102,7 +102,7 @@ export const EVERY_CASE: readonly KillCase[] = [
     ...cases({ app: 'one', strategy, verb: 'cancel' }, [...places(['update', 'start'], TWO), ...places(['stop', 'remove'])]),
     ...cases({ app: 'sockets', strategy, verb: 'deploy' }, places(['resume-traffic', 'stop-traffic', 'stop'], ['during-effect', 'after-effect'])),
   ]),
-  ...(['rolling', 'blue-green', 'recreate', 'canary'] as const).flatMap((strategy) => cases({ app: 'one', strategy, verb: 'pause' }, PAUSE)),
+  ...(Object.keys(STRATEGIES) as StrategyWord[]).flatMap((strategy) => cases({ app: 'one', strategy, verb: 'pause' }, PAUSE)),
   ...cases({ app: 'one', strategy: 'recreate', verb: 'deploy' }, [...places(KINDS.recreate), ...BETWEEN, ...FILES]),
   ...cases({ app: 'three', strategy: 'recreate', verb: 'deploy' }, places(KINDS.recreate.slice(1), TWO)),
   ...cases({ app: 'sockets', strategy: 'recreate', verb: 'deploy' }, places(['hold', 'stop-traffic', 'end-hold'], ['during-effect', 'after-effect'])),

@@ -68,7 +68,7 @@ export async function startPlainHaproxy(wanted: Wanted): Promise<Rival> {
 
 /** What everyone before an app says of a visitor, as rules of HAProxy: the same as the edge's. */
 export const HEADERS = `  unique-id-format %{+X}o%pid-%Ts-%rt
-  http-request set-header X-Forwarded-For %[src]
+  option forwardfor
   http-request set-header X-Forwarded-Proto http
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header X-Forwarded-Port %[dst_port]

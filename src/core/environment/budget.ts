@@ -6,9 +6,8 @@ const MOST_PER_PASS_MS = 2_000
 /** How much of a deadline was used: time is counted while we watch, not between two wall clocks. */
 export class Budgets {
   readonly #context: Pick<Context, 'clock'>
-  readonly #seen = new Map<string, { readonly at: number; readonly usedMs: number }>()
-
   readonly #mostPerLookMs: number
+  readonly #seen = new Map<string, { readonly at: number; readonly usedMs: number }>()
 
   /** `mostPerLookMs`: more than that between two looks was no waiting of ours. */
   constructor(context: Pick<Context, 'clock'>, mostPerLookMs = MOST_PER_PASS_MS) {

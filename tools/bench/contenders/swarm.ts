@@ -17,8 +17,7 @@ const PASSES = ['FORWARD', '--in-interface', 'testbed-swarm', '--jump', 'ACCEPT'
 export async function swarmContender(script: string, images: readonly string[]): Promise<Contender> {
   await run('iptables', ['--insert', ...PASSES])
   const down = async (): Promise<void> => {
-    await testbed(script, ['down'])
-    await run('iptables', ['--delete', ...PASSES])
+    await testbed(script, ['down']).finally(() => run('iptables', ['--delete', ...PASSES]))
   }
   try {
     return await served(script, images, down)

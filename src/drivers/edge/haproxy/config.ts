@@ -23,7 +23,10 @@ export interface ConfigInput {
 /** Where a free slot points to: nothing listens there. */
 export const PARKED = { address: '127.0.0.1', port: 1 } as const
 export const DEFAULT_TIMEOUT_MS = 60_000
-/** Requests a second from which on a connection to an app is used again long before an app would close it: their number by this rate is how long each is idle. */
+/**
+ * Requests a second for one app from which on none of its connections is idle so long that the app closes it: each is used again
+ * after as many seconds as there are connections by this rate.
+ */
 const BUSY = 1_000
 
 /** Where haproxy.cfg stands. */
@@ -120,9 +123,8 @@ defaults visitors from common
 defaults pool from common
   http-request set-timeout server var(txn.env),map_str_int(${mapFile(config, 'timeouts')})
   # An app closes an idle connection just when it is used again, and has not seen the request: what asks for nothing but an
-  # answer is sent again. METH_GET is GET and HEAD. The first request of a visitor's connection has a fresh one to the app, and
-  # what cannot meet this is not copied to be sent again, which costs: an app asked so often that no connection is idle for long
-  # does not either.
+  # answer is sent again. METH_GET is GET and HEAD. Keeping a copy for that costs; none is kept where it cannot happen: the first
+  # request of a visitor's connection has a fresh one to the app, and a busy app has no connection that was idle for long.
   http-request disable-l7-retry if { http_first_req } or { be_sess_rate gt ${BUSY} } or !METH_GET !METH_OPTIONS or { req.hdr_val(content-length) gt 0 } or { req.fhdr(transfer-encoding) -m found }
 `
 }

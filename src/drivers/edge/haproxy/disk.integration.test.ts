@@ -30,6 +30,12 @@ function arm(failsAt: number, timing: 'before' | 'after' = 'before', lasts: 'onc
   Object.assign(disk, { writes: 0, failsAt, timing, lasts })
 }
 
+/** Every write, before it and after it, once and from then on. */
+function faults(writes: number): readonly { readonly lasts: 'once' | 'on'; readonly timing: 'before' | 'after'; readonly at: number }[] {
+  const kinds = (['once', 'on'] as const).flatMap((lasts) => (['before', 'after'] as const).map((timing) => ({ lasts, timing })))
+  return kinds.flatMap((kind) => Array.from({ length: writes }, (_, index) => ({ ...kind, at: index + 1 })))
+}
+
 /** Apps that answer with their name. */
 async function apps(names: readonly string[]): Promise<readonly number[]> {
   const servers = names.map((name) => createServer((_, response) => response.setHeader('x-app', name).end()).listen(0, '127.0.0.1'))
@@ -62,26 +68,24 @@ test('the n-th write to the disk fails: what served serves on, the change comes 
   const nameOf = (app: number): string => (app === 0 ? 'blue' : 'green')
   let live = 0
   let refused = 0
-  for (const lasts of ['once', 'on'] as const)
-    for (const timing of ['before', 'after'] as const)
-      for (let at = 1; at <= writes; at += 1) {
-        const next = 1 - live
-        arm(at, timing, lasts)
-        const code = await serve(next).then(
-          () => null,
-          (error: { readonly code: string }) => error.code,
-        )
-        // The last two only free what is not used any more: that it has to be done another time refuses nothing.
-        expect([null, 'edge.mirror'], `write ${at} ${timing}, ${lasts}`).toContain(code)
-        expect(await answers()).toBe(nameOf(code === null ? next : live))
-        if (code !== null) refused += 1
+  for (const { lasts, timing, at } of faults(writes)) {
+    const next = 1 - live
+    arm(at, timing, lasts)
+    const code = await serve(next).then(
+      () => null,
+      (error: { readonly code: string }) => error.code,
+    )
+    // The last two only free what is not used any more: that it has to be done another time refuses nothing.
+    expect([null, 'edge.mirror'], `write ${at} ${timing}, ${lasts}`).toContain(code)
+    expect(await answers()).toBe(nameOf(code === null ? next : live))
+    if (code !== null) refused += 1
 
-        arm(0)
-        expect(await edge.serve(tableOf(next))).toBe(generation)
-        live = next
-        expect(await answers()).toBe(nameOf(live))
-        if (at === writes) await running.crash()
-        expect(await answers()).toBe(nameOf(live))
-      }
+    arm(0)
+    expect(await edge.serve(tableOf(next))).toBe(generation)
+    live = next
+    expect(await answers()).toBe(nameOf(live))
+    if (at === writes) await running.crash()
+    expect(await answers()).toBe(nameOf(live))
+  }
   expect(refused).toBe(4 * (writes - 2))
 }, 60_000)
