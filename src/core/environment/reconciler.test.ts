@@ -1,9 +1,13 @@
 import { expect, test } from 'vitest'
 import { ADA, aCore } from '../../../test/support/core.ts'
+import { aSteppedCore } from '../../../test/support/stepped.ts'
 import { until } from '../../../test/support/until.ts'
 import { UnavailableError } from '../../lib/errors.ts'
 import { EVERYTHING } from '../actor/actor.ts'
+import { EMPTY_MANIFEST } from '../app/manifest.ts'
 import { cancelDeployment } from '../deployment/cancel.ts'
+import { deployImage } from '../deployment/deploy.ts'
+import { type Deployment, isDeploymentFinished } from '../deployment/deployment.ts'
 import { restart, scale, start, stop } from '../deployment/operate.ts'
 import { rollback } from '../deployment/rollback.ts'
 
@@ -105,6 +109,22 @@ test('scale, restart, stop and start are deployments that keep the release', asy
   await core.ended(await start(core.context, { actor: ADA, environment }))
 
   expect((await core.context.runtime.observe(environment.id)).map((one) => one.state)).toEqual(['running', 'running', 'running'])
+})
+
+test('visitors of an app that is being stopped read that it is, before the stop has ended', async () => {
+  const core = await aSteppedCore('127.238.0.0/16')
+  const { context, environment } = core
+  const ended = async ({ id }: Pick<Deployment, 'id'>): Promise<boolean> => {
+    for (const pass of [core.passEdge, core.passEnvironment, core.probe]) await pass()
+    return isDeploymentFinished(await context.store.read.deployments.get(EVERYTHING, id))
+  }
+  const { deployment } = await deployImage(context, { actor: ADA, environment, image: 'fake:good', manifest: EMPTY_MANIFEST })
+  await until('it runs', () => ended(deployment))
+
+  const stopping = await stop(context, { actor: ADA, environment })
+  await until('it is stopped', () => ended(stopping))
+
+  expect(core.table()?.environments[environment.id]?.page.state).toBe('stopped')
 })
 
 test('a rollback is a deployment of the last good release, and pins what it left', async () => {

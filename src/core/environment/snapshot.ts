@@ -1,7 +1,7 @@
 import { EVERYTHING } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
 import type { Context } from '../context.ts'
-import { ACTIVE_STATUSES, type Deployment } from '../deployment/deployment.ts'
+import { ACTIVE_STATUSES, aimOf, type Deployment } from '../deployment/deployment.ts'
 import type { StepRecord } from '../deployment/step.ts'
 import type { InstanceView, World } from '../deployment/world.ts'
 import type { Instance, ObservedInstance, ProbeResult } from '../instance/instance.ts'
@@ -45,7 +45,7 @@ export async function takeSnapshot(
   const active = (await read.deployments.list(EVERYTHING, { where: { environmentId, status: ACTIVE_STATUSES }, limit: 1 }))[0] ?? null
   const direction: Direction = active === null ? 'keep' : active.status === 'reverting' ? 'back' : 'forward'
   const kept = environment.removedAt === null ? environment.wish : { ...environment.wish, running: false }
-  const wish = active === null ? kept : direction === 'back' ? active.previous : active.wish
+  const wish = active === null ? kept : aimOf(active)
   const instances = await read.instances.list(EVERYTHING, { where: { environmentId, removedAt: null } })
   const releaseIds = new Set([...instances.map((instance) => instance.releaseId), ...(wish.releaseId === null ? [] : [wish.releaseId])])
   const releases = releaseIds.size === 0 ? [] : await read.releases.list(EVERYTHING, { where: { id: [...releaseIds] } })

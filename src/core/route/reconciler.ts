@@ -73,9 +73,7 @@ export class RouteReconciler {
     const environments = await read.environments.list(EVERYTHING, { where: { goneAt: null } })
     const domains = await read.domains.list(EVERYTHING)
     const instances = await read.instances.list(EVERYTHING, { where: { removedAt: null } })
-    const moving = new Set(
-      (await read.deployments.list(EVERYTHING, { where: { status: ACTIVE_STATUSES } })).filter((one) => one.wish.running).map((one) => one.environmentId),
-    )
+    const active = new Map((await read.deployments.list(EVERYTHING, { where: { status: ACTIVE_STATUSES } })).map((one) => [one.environmentId, one]))
     const releaseIds = [...new Set(instances.map((instance) => instance.releaseId))]
     const releases = releaseIds.length === 0 ? [] : await read.releases.list(EVERYTHING, { where: { id: releaseIds } })
     const byId = new Map<string, Release>(releases.map((release) => [release.id, release]))
@@ -90,7 +88,7 @@ export class RouteReconciler {
           domains: domains.filter((domain) => domain.environmentId === environment.id),
           instances: own,
           releases: new Map(own.flatMap((instance) => (byId.has(instance.releaseId) ? [[instance.releaseId, byId.get(instance.releaseId) as Release]] : []))),
-          moving: moving.has(environment.id),
+          active: active.get(environment.id) ?? null,
         },
       ]
     })

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { anApp, anEnvironment, anInstance, aRelease } from '../../../test/support/builders.ts'
 import type { EnvironmentName } from '../app/app.ts'
 import { DEFAULT_RUN_SPEC } from '../artifact/artifact.ts'
+import type { Wish } from '../environment/environment.ts'
 import type { Domain } from './route.ts'
 import { type EnvironmentFacts, fingerprint, routingTable } from './table.ts'
 
@@ -16,7 +17,7 @@ function facts(said: Partial<EnvironmentFacts> = {}): EnvironmentFacts {
     domains: [domain('shop.localhost')],
     instances: [anInstance()],
     releases: new Map([['r-1', aRelease()]]),
-    moving: false,
+    active: null,
     ...said,
   }
 }
@@ -55,10 +56,17 @@ test('the same facts in any order are the same text, and the number is no part o
   expect(fingerprint(routingTable(1, [one]))).not.toBe(fingerprint(table))
 })
 
+const RUNS: Wish = { releaseId: 'r-1', set: 1, count: 1, running: true }
+const RESTS: Wish = { ...RUNS, running: false }
+const NEVER: Wish = { ...RUNS, releaseId: null, set: 0 }
+
 test.each([
-  ['starting', { moving: true }],
-  ['not deployed', { environment: anEnvironment({ wish: { releaseId: null, set: 0, count: 1, running: true } }) }],
-  ['stopped', { environment: anEnvironment({ wish: { releaseId: 'r-1', set: 1, count: 1, running: false } }) }],
+  ['starting', { active: { status: 'running', previous: RUNS, wish: { ...RUNS, set: 2 } } }],
+  ['starting', { active: { status: 'reverting', previous: RUNS, wish: RESTS } }],
+  ['stopped', { active: { status: 'running', previous: RUNS, wish: RESTS } }],
+  ['not deployed', { active: { status: 'reverting', previous: NEVER, wish: RUNS } }],
+  ['not deployed', { environment: anEnvironment({ wish: NEVER }) }],
+  ['stopped', { environment: anEnvironment({ wish: RESTS }) }],
   ['crash looping', { instances: [anInstance({ crashes: 3 })] }],
   ['not ready', { instances: [anInstance({ crashes: 3, removedAt: 1 })] }],
 ] as const)('visitors of an app that is %s are told so', (state, said) => {

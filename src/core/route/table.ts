@@ -1,6 +1,7 @@
 import { sha256 } from '../../lib/hash.ts'
 import type { App } from '../app/app.ts'
 import { PRODUCTION } from '../app/app.ts'
+import { aimOf, type Deployment } from '../deployment/deployment.ts'
 import { type Arm, type Environment, otherArm } from '../environment/environment.ts'
 import type { Instance } from '../instance/instance.ts'
 import type { Release } from '../release/release.ts'
@@ -14,8 +15,8 @@ export interface EnvironmentFacts {
   readonly instances: readonly Instance[]
   /** The releases its instances run, by id. */
   readonly releases: ReadonlyMap<string, Release>
-  /** Something is being deployed, restarted or started. */
-  readonly moving: boolean
+  /** What is being done with it; null: nothing. */
+  readonly active: Pick<Deployment, 'status' | 'wish' | 'previous'> | null
 }
 
 /** All routes in one sorted table: the same facts give the same text. */
@@ -69,14 +70,15 @@ function armId(environment: Environment, arm: Arm): string {
   return `${environment.id}/${arm}`
 }
 
-/** What visitors read while nothing is ready. */
+/** What visitors read while nothing is ready: of a stop from its beginning, for its traffic is stopped first. */
 function pageOf(facts: EnvironmentFacts): StatePage {
-  const { environment, instances, moving } = facts
+  const { environment, instances, active } = facts
+  const wish = active ? aimOf(active) : environment.wish
   const looping = instances.some((instance) => instance.removedAt === null && instance.crashes >= 3)
   if (environment.hold !== null) return { state: 'being updated', sentence: 'It is being updated right now. Try again in a moment.', retryAfterSeconds: 5 }
-  if (moving) return { state: 'starting', sentence: 'It is being started right now. Try again in a moment.', retryAfterSeconds: 3 }
-  if (environment.wish.releaseId === null) return { state: 'not deployed', sentence: 'Nothing was deployed here yet.', retryAfterSeconds: 30 }
-  if (!environment.wish.running) return { state: 'stopped', sentence: 'It was stopped by its owners.', retryAfterSeconds: 60 }
+  if (wish.releaseId === null) return { state: 'not deployed', sentence: 'Nothing was deployed here yet.', retryAfterSeconds: 30 }
+  if (!wish.running) return { state: 'stopped', sentence: 'It was stopped by its owners.', retryAfterSeconds: 60 }
+  if (active) return { state: 'starting', sentence: 'It is being started right now. Try again in a moment.', retryAfterSeconds: 3 }
   if (looping) return { state: 'crash looping', sentence: 'It keeps ending right after its start; its owners can see why in its logs.', retryAfterSeconds: 15 }
   return { state: 'not ready', sentence: 'No instance of it answers at the moment; one is being brought back.', retryAfterSeconds: 5 }
 }
