@@ -91,12 +91,12 @@ export function isDeploymentFinished(deployment: Pick<Deployment, 'status'>): bo
   return DEPLOYMENT_TRANSITIONS[deployment.status].length === 0
 }
 
-type Changeable = 'message' | 'blocked' | 'report' | 'startedAt' | 'finishedAt'
-
 /** What it works towards: what was asked for, or what was there before when it goes back. */
 export function aimOf(deployment: Pick<Deployment, 'status' | 'wish' | 'previous'>): Wish {
   return deployment.status === 'reverting' ? deployment.previous : deployment.wish
 }
+
+type Changeable = 'message' | 'blocked' | 'report' | 'startedAt' | 'finishedAt'
 
 /** Where a deployment goes and why, with what else changes on the way. */
 export interface DeploymentMove extends Partial<Pick<Deployment, Changeable>> {

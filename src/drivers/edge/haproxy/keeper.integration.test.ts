@@ -77,6 +77,21 @@ test('an instance that its check took out comes back only with a newer generatio
   expect(await edge.takenOut()).toEqual([])
 })
 
+test('the first request that finds nobody calls for the check, which is seldom in quiet times', async () => {
+  const { running, edge, port } = await anEdge()
+  const app = await startAppServer('i-1')
+  await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }]))
+  await app.kill()
+
+  expect((await ask(port, 'shop.test')).status).toEqual(503)
+
+  await until('the check took it out', async () => (await edge.takenOut()).length === 1)
+  const socket = new MasterSocket(masterSocketPath(running.config))
+  const [names = '', counts = ''] = (await socket.tell((await socket.workers()).current ?? 0, ['show stat p8_000 4 1'])).trim().split('\n')
+  // So HAProxy counts the errors of requests that call for a check.
+  expect(Number(counts.split(',')[names.split(',').indexOf('hanafail')])).toBeGreaterThan(0)
+})
+
 test('one dead instance of two delays nobody', async () => {
   const { edge, port } = await anEdge()
   const [good, bad] = [await anApp('good'), await startAppServer('bad')]
