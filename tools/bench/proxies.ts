@@ -19,23 +19,30 @@ const LIVES = 7
 const ROUNDS = 3
 const SECONDS = 1
 
+/** One program for a second, under one load. */
 interface Round {
+  readonly load: Load
+  readonly name: string
   readonly perSecond: number
+  /** Milliseconds. */
   readonly p99: number
 }
-
-type Rounds = Record<string, Round[]>
 
 /** Short rounds of all in turns, so that what else the machine does falls on all alike; about six minutes. */
 export async function proxies(): Promise<Figure[]> {
   await ensureRivals()
-  const rounds = new Map<Load, Rounds>(LOADS.map((load) => [load, {}]))
-  for (let life = 0; life < LIVES; life += 1) await liveOnce(rounds)
-  return LOADS.flatMap((load) => figures(load, rounds.get(load) ?? {}))
+  const rounds: Round[] = []
+  for (let life = 0; life < LIVES; life += 1) rounds.push(...(await liveOnce()))
+  return LOADS.flatMap((load) =>
+    figures(
+      load,
+      rounds.filter((round) => round.load === load),
+    ),
+  )
 }
 
 /** Starts all, measures them under every load, and stops them. */
-async function liveOnce(rounds: ReadonlyMap<Load, Rounds>): Promise<void> {
+async function liveOnce(): Promise<Round[]> {
   const apps = await startApps(1)
   const wanted = { routes: 1, apps: apps.ports }
   const started: Record<string, Rival> = {}
@@ -45,21 +52,24 @@ async function liveOnce(rounds: ReadonlyMap<Load, Rounds>): Promise<void> {
     started['nginx'] = await startNginx(wanted)
     started['Caddy'] = await startCaddy(wanted)
     const ports = { direct: apps.ports[0] ?? 0, ...Object.fromEntries(Object.entries(started).map(([name, { port }]) => [name, port])) }
-    for (const [load, found] of rounds) await measure(ports, { load, found })
+    return await measure(ports)
   } finally {
     for (const proxy of Object.values(started)) await proxy.stop()
     await apps.stop()
   }
 }
 
-async function measure(ports: Readonly<Record<string, number>>, { load, found }: { readonly load: Load; readonly found: Rounds }): Promise<void> {
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const order = round % 2 === 0 ? Object.entries(ports) : Object.entries(ports).toReversed()
-    for (const [name, port] of order) found[name] = [...(found[name] ?? []), await drive(port, load)]
-  }
+async function measure(ports: Readonly<Record<string, number>>): Promise<Round[]> {
+  const rounds: Round[] = []
+  for (const load of LOADS)
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const order = round % 2 === 0 ? Object.entries(ports) : Object.entries(ports).toReversed()
+      for (const [name, port] of order) rounds.push({ load, name, ...(await drive(port, load)) })
+    }
+  return rounds
 }
 
-async function drive(port: number, load: Load): Promise<Round> {
+async function drive(port: number, load: Load): Promise<Pick<Round, 'perSecond' | 'p99'>> {
   const args = ['-t1', `-c${load.connections}`, `-d${SECONDS}s`, '--latency', '-H', `Host: ${hostOf(0)}`, `http://127.0.0.1:${port}/`]
   const { stdout } = await run('wrk', args)
   const [, amount = '', unit = ''] = /99%\s+([\d.]+)(us|ms|s)/.exec(stdout) ?? []
@@ -70,14 +80,18 @@ async function drive(port: number, load: Load): Promise<Round> {
   }
 }
 
-function figures(load: Load, rounds: Rounds): Figure[] {
-  const of = (name: string, what: keyof Round): number => median((rounds[name] ?? []).map((round) => round[what]))
-  /** Of neighbours in one round: the machine's load falls out. */
-  const ratio = (name: string, what: keyof Round, to: string): number =>
-    median((rounds[name] ?? []).map((round, at) => round[what] / (rounds[to]?.[at]?.[what] ?? Number.NaN)))
-  const others = Object.keys(rounds).filter((name) => name !== 'the edge')
-  const times = Object.fromEntries(others.map((name) => [name, ratio('the edge', 'perSecond', name)]))
-  const slower = ratio('the edge', 'p99', 'static HAProxy')
+function figures(load: Load, rounds: readonly Round[]): Figure[] {
+  type What = 'perSecond' | 'p99'
+  const all = (name: string, what: What): number[] => rounds.filter((round) => round.name === name).map((round) => round[what])
+  const of = (name: string, what: What): number => median(all(name, what))
+  /** To its neighbour in each round: the machine's load falls out. */
+  const ratio = (what: What, to: string): number => {
+    const others = all(to, what)
+    return median(all('the edge', what).map((value, at) => value / (others[at] ?? Number.NaN)))
+  }
+  const others = [...new Set(rounds.map((round) => round.name))].filter((name) => name !== 'the edge')
+  const times = Object.fromEntries(others.map((name) => [name, ratio('perSecond', name)]))
+  const slower = ratio('p99', 'static HAProxy')
   const isAhead = (name: string): boolean => (times[name] ?? 0) > 1
   return [
     {
