@@ -43,6 +43,7 @@ import { type Log, openLog } from './lib/log.ts'
 import { networks } from './lib/outside.ts'
 import { machineChecks, measureFolders } from './machine.ts'
 import { edgeConfig, readSettings, type Settings } from './settings.ts'
+import { openAudit } from './store/audit.ts'
 import { openSqlite } from './store/sqlite.ts'
 import type { Store } from './store/types.ts'
 import { VERSION } from './version.ts'
@@ -54,7 +55,8 @@ export interface RunningServer {
 
 /** Starts the server. Throws what stops it from starting, as a PlatformError with what to do where we know. */
 export async function startServer(settings: Settings, log: Log): Promise<RunningServer> {
-  const store = await openSqlite({ directory: settings.dataDirectory, clock: systemClock, software: VERSION })
+  const audit = await openAudit(settings.secretsDirectory)
+  const store = await openSqlite({ directory: settings.dataDirectory, clock: systemClock, audit, software: VERSION })
   try {
     return await startOn(store, settings, log)
   } catch (error) {

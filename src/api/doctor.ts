@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import { EVERYTHING } from '../core/actor/actor.ts'
 import { ACTIVE_STATUSES } from '../core/deployment/deployment.ts'
+import type { EventFault } from '../core/event/event.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Handling } from './call.ts'
 import type * as resource from './contract/resources.ts'
@@ -63,7 +64,7 @@ async function invariants(handling: Handling): Promise<Check[]> {
       'every container of ours has a record',
       unseen ? 'the engine does not answer' : `${strangers.map((one) => one.name).join(', ')} have none and will be removed`,
     ),
-    check('I7', broken === null, 'the chain of events is whole', `event ${broken} was changed or removed; restore the database from a copy you trust`),
+    check('I7', broken === null, 'the log of events is whole', broken === null ? '' : eventFault(broken)),
     check(
       'edge',
       confirmed === wanted,
@@ -77,6 +78,11 @@ async function invariants(handling: Handling): Promise<Check[]> {
       'some instances run another image than recorded; "lockgate restart" puts that right',
     ),
   ]
+}
+
+function eventFault(fault: EventFault): string {
+  if (fault.kind === 'changed') return `event ${fault.seq} was changed, or one before it removed; restore the database from a copy you trust`
+  return `events ${fault.after + 1} to ${fault.through} are missing: the database is an older copy, or somebody deleted them. Compare with the log lines "event anchor" of the server`
 }
 
 function check(name: string, ok: boolean, ...[fine, wrong]: readonly [string, string]): Check {

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
-import { EVERYTHING } from '../core/actor/actor.ts'
+import { type ActorRef, EVERYTHING } from '../core/actor/actor.ts'
 import type { App, AppName } from '../core/app/app.ts'
 import type { Event } from '../core/event/event.ts'
 import type { Store } from './types.ts'
+
+const ADA: ActorRef = { kind: 'token', id: 'k-ada', name: 'ada' }
 
 /** What every store must do; `open` gives a fresh, empty one. */
 export function storeContract(open: () => Promise<Store>): void {
@@ -55,7 +57,7 @@ export function storeContract(open: () => Promise<Store>): void {
 
     const failing = store.transaction(async (tx) => {
       await tx.projects.insert({ id: 'p-2', name: 'other', createdAt: 1 })
-      await tx.record({ kind: 'project.created', actor: 'ada', projectId: 'p-2' })
+      await tx.record({ kind: 'project.created', actor: ADA, projectId: 'p-2' })
       throw new Error('no')
     })
 
@@ -70,8 +72,8 @@ export function storeContract(open: () => Promise<Store>): void {
     store.onCommit(({ events }) => heard.push(...events.map((event) => event.kind)))
 
     await store.transaction(async (tx) => {
-      await tx.record({ kind: 'app.created', actor: 'ada', projectId: 'p-1', data: { name: 'shop' } })
-      await tx.record({ kind: 'app.removed', actor: 'ada', projectId: 'p-1' })
+      await tx.record({ kind: 'app.created', actor: ADA, projectId: 'p-1', data: { name: 'shop' } })
+      await tx.record({ kind: 'app.removed', actor: ADA, projectId: 'p-1' })
     })
 
     expect(heard).toEqual(['app.created', 'app.removed'])

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { Scope } from '../core/actor/actor.ts'
+import { type ActorRef, refOf, type Scope } from '../core/actor/actor.ts'
 import { ConflictError, NotFoundError } from '../lib/errors.ts'
 import type { Listing, Repository } from './types.ts'
 
@@ -28,7 +28,7 @@ export class Records<T extends object> implements Repository<T> {
 
   async insert(record: T): Promise<T> {
     await this.#db.insertInto(this.#shape.table).values(this.#toRow(record)).execute()
-    return record
+    return 'actor' in record ? { ...record, actor: refOf(record.actor as ActorRef) } : record
   }
 
   /** Compare-and-set on `version`. Throws ConflictError `store.stale` when the row has moved on. Gives the record as saved. */
@@ -91,6 +91,8 @@ export class Records<T extends object> implements Repository<T> {
   }
 
   #toValue(field: string, value: unknown): unknown {
+    // A verb passes the whole actor; a row keeps its identity, not what it could do then.
+    if (field === 'actor') return JSON.stringify(refOf(value as ActorRef))
     if (this.#shape.json?.includes(field)) return value === null ? null : JSON.stringify(value)
     if (typeof value === 'boolean') return value ? 1 : 0
     return value

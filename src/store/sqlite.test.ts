@@ -2,10 +2,8 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
-import { aFolder, aStore } from '../../test/support/store.ts'
-import { systemClock } from '../lib/clock.ts'
+import { aFolder, aStore, openStoreIn } from '../../test/support/store.ts'
 import { storeContract } from './contract.ts'
-import { openSqlite } from './sqlite.ts'
 
 describe('SQLite as a store', () => {
   storeContract(() => aStore())
@@ -15,7 +13,7 @@ test('a second server on the data directory is refused', async () => {
   const directory = await aFolder()
   await aStore(directory)
 
-  await expect(openSqlite({ directory, clock: systemClock, software: 'test' })).rejects.toMatchObject({ code: 'store.in_use' })
+  await expect(openStoreIn(directory, 'test')).rejects.toMatchObject({ code: 'store.in_use' })
 })
 
 test('a database of a newer Lockgate is refused and left as it is', async () => {
@@ -24,12 +22,12 @@ test('a database of a newer Lockgate is refused and left as it is', async () => 
   newer.exec('create table meta (name text primary key, value text not null); pragma user_version = 9999')
   newer.close()
 
-  await expect(openSqlite({ directory, clock: systemClock, software: 'test' })).rejects.toMatchObject({ code: 'store.newer_schema' })
+  await expect(openStoreIn(directory, 'test')).rejects.toMatchObject({ code: 'store.newer_schema' })
 })
 
 test('the epoch grows with each start', async () => {
   const directory = await aFolder()
-  const first = await openSqlite({ directory, clock: systemClock, software: 'test' })
+  const first = await openStoreIn(directory, 'test')
   await first.close()
 
   const second = await aStore(directory)
@@ -40,24 +38,10 @@ test('the epoch grows with each start', async () => {
 
 test('other software copies the database before it writes', async () => {
   const directory = await aFolder()
-  await (await openSqlite({ directory, clock: systemClock, software: 'one' })).close()
-  await (await openSqlite({ directory, clock: systemClock, software: 'two' })).close()
+  await (await openStoreIn(directory, 'one')).close()
+  await (await openStoreIn(directory, 'two')).close()
 
   expect(readdirSync(join(directory, 'backups'))).toHaveLength(1)
-})
-
-test('a changed event is named by the check of the chain', async () => {
-  const directory = await aFolder()
-  const store = await openSqlite({ directory, clock: systemClock, software: 'test' })
-  await store.transaction(async (tx) => {
-    for (const kind of ['one', 'two', 'three']) await tx.record({ kind, actor: 'ada', projectId: 'p-1' })
-  })
-  await store.close()
-  const direct = new DatabaseSync(join(directory, 'lockgate.db'))
-  direct.exec("update event set actor = 'eve' where seq = 2")
-  direct.close()
-
-  expect(await (await aStore(directory)).verifyEvents()).toBe(2)
 })
 
 test('a database that another process has locked is waited for once, not by each after the other', async () => {

@@ -3,13 +3,14 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
-import type { Scope } from '../core/actor/actor.ts'
-import { EVERYTHING } from '../core/actor/actor.ts'
-import type { Event, NewEvent } from '../core/event/event.ts'
+import { EVERYTHING, PLATFORM } from '../core/actor/actor.ts'
+import type { Event, EventFault, NewEvent } from '../core/event/event.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ConflictError } from '../lib/errors.ts'
 import { randomWord } from '../lib/ids.ts'
-import { chain, GENESIS, isChained } from './event-chain.ts'
+import type { Audit } from './audit.ts'
+import { GENESIS } from './event-chain.ts'
+import { append, EVENTS, EventGuard, eventsAfter } from './event-log.ts'
 import { migrate } from './migrate.ts'
 import { type Db, Records, type Tables } from './records.ts'
 import { SqliteReader, SqliteWriter, sqliteDialect } from './sqlite-dialect.ts'
@@ -18,6 +19,8 @@ import type { Commit, Nouns, ReadStore, Store, Tx } from './types.ts'
 export interface SqliteOptions {
   readonly directory: string
   readonly clock: Clock
+  /** Key and anchor of the log of events: from another directory than this database. */
+  readonly audit: Audit
   /** Of this Lockgate: when it differs from the one that last wrote, the database is copied first. */
   readonly software: string
 }
@@ -36,11 +39,23 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     const writer = new Kysely<Tables>({ dialect: sqliteDialect(new SqliteWriter(path)) })
     const reader = new Kysely<Tables>({ dialect: sqliteDialect(new SqliteReader(path)) })
     const { epoch, installation } = await startEpoch(writer)
-    return new SqliteStore({ writer, reader, lock, epoch, installation, clock: options.clock })
+    const guard = new EventGuard(options.audit)
+    const store = new SqliteStore({ writer, reader, lock, epoch, installation, clock: options.clock, guard })
+    await noteMissing(store, guard, options.clock)
+    return store
   } catch (error) {
     lock.close()
     throw error
   }
+}
+
+/** A database that has fewer events than there were: the log goes on, and says so in an event. */
+async function noteMissing(store: Store, guard: EventGuard, clock: Clock): Promise<void> {
+  const newest = (await store.read.events.list(EVERYTHING, { orderBy: 'seq', descending: true, limit: 1 }))[0]
+  const gap = guard.missing(newest?.seq ?? 0)
+  if (gap === null) return
+  guard.goOn(gap, { hash: newest?.hash ?? GENESIS, at: clock.now() })
+  await store.transaction((tx) => tx.record({ kind: 'events.missing', actor: PLATFORM, projectId: 'installation', data: gap }))
 }
 
 /** An exclusive transaction on a database of its own, held for life: the kernel frees it with the process. */
@@ -87,6 +102,7 @@ interface Parts {
   readonly epoch: number
   readonly installation: string
   readonly clock: Clock
+  readonly guard: EventGuard
 }
 
 class SqliteStore implements Store {
@@ -109,7 +125,8 @@ class SqliteStore implements Store {
 
   async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     const done: Mutable<Commit> = { events: [], edgeGeneration: null }
-    const result = await this.#parts.writer.transaction().execute((db) => work(openTx(db, done, this.#parts.clock)))
+    const result = await this.#parts.writer.transaction().execute((db) => work(openTx(db, done, this.#parts)))
+    this.#parts.guard.written(done.events)
     for (const listener of this.#listeners) listener(done)
     return result
   }
@@ -119,21 +136,12 @@ class SqliteStore implements Store {
     return () => this.#listeners.delete(listener)
   }
 
-  async verifyEvents(): Promise<number | null> {
-    let previous = GENESIS
-    let seq = 0
-    for (;;) {
-      const events = await eventsAfter(this.#parts.reader, { scope: EVERYTHING, seq, limit: 1000 })
-      for (const event of events) {
-        if (event.seq !== seq + 1 || event.previousHash !== previous || !isChained(event)) return event.seq
-        previous = event.hash
-        seq = event.seq
-      }
-      if (events.length < 1000) return null
-    }
+  verifyEvents(): Promise<EventFault | null> {
+    return this.#parts.guard.verify(this.#parts.reader, this.#parts.clock.now())
   }
 
   async close(): Promise<void> {
+    await this.#parts.guard.flush()
     await this.#parts.writer.destroy()
     await this.#parts.reader.destroy()
     this.#parts.lock.close()
@@ -146,26 +154,26 @@ function nouns(db: Db) {
     apps: new Records<Nouns['apps']>(db, { table: 'app', json: ['watch'] }),
     environments: new Records<Nouns['environments']>(db, { table: 'environment', json: ['wish', 'strategy', 'share', 'hold', 'watchPolicy', 'watch'] }),
     domains: new Records<Nouns['domains']>(db, { table: 'domain', key: 'host' }),
-    configRevisions: new Records<Nouns['configRevisions']>(db, { table: 'config_revision', json: ['values'] }),
+    configRevisions: new Records<Nouns['configRevisions']>(db, { table: 'config_revision', json: ['actor', 'values'] }),
     secretVersions: new Records<Nouns['secretVersions']>(db, { table: 'secret_version', json: ['sealed'] }),
     artifacts: new Records<Nouns['artifacts']>(db, { table: 'artifact', json: ['runSpec'] }),
-    releases: new Records<Nouns['releases']>(db, { table: 'release', json: ['runSpec'] }),
+    releases: new Records<Nouns['releases']>(db, { table: 'release', json: ['actor', 'runSpec'] }),
     pins: new Records<Nouns['pins']>(db, { table: 'pin', key: 'environment_id' }),
-    builds: new Records<Nouns['builds']>(db, { table: 'build', json: ['tests'], flags: ['trusted', 'again'] }),
+    builds: new Records<Nouns['builds']>(db, { table: 'build', json: ['actor', 'tests'], flags: ['trusted', 'again'] }),
     deployments: new Records<Nouns['deployments']>(db, {
       table: 'deployment',
-      json: ['request', 'wish', 'previous', 'strategy', 'report'],
+      json: ['actor', 'request', 'wish', 'previous', 'strategy', 'report'],
       flags: ['cancelRequested', 'pauseRequested'],
     }),
     steps: new Records<Nouns['steps']>(db, { table: 'step', json: ['numbers'] }),
     instances: new Records<Nouns['instances']>(db, { table: 'instance', key: 'name', json: ['counted'], flags: ['proven'] }),
-    oneOffs: new Records<Nouns['oneOffs']>(db, { table: 'one_off', json: ['command'], flags: ['cancelRequested'] }),
-    events: new Records<Nouns['events']>(db, { table: 'event', key: 'seq', json: ['data'] }),
+    oneOffs: new Records<Nouns['oneOffs']>(db, { table: 'one_off', json: ['actor', 'command'], flags: ['cancelRequested'] }),
+    events: new Records<Nouns['events']>(db, EVENTS),
     tokens: new Records<Nouns['tokens']>(db, { table: 'token' }),
     buildSteps: new Records<Nouns['buildSteps']>(db, { table: 'build_step', flags: ['cached'] }),
     sources: new Records<Nouns['sources']>(db, { table: 'source', key: 'app_id', json: ['credential', 'seen'] }),
-    registries: new Records<Nouns['registries']>(db, { table: 'registry', key: 'host', json: ['credential'] }),
-    pushes: new Records<Nouns['pushes']>(db, { table: 'push', key: 'number' }),
+    registries: new Records<Nouns['registries']>(db, { table: 'registry', key: 'host', json: ['actor', 'credential'] }),
+    pushes: new Records<Nouns['pushes']>(db, { table: 'push', key: 'number', json: ['actor'] }),
   }
 }
 
@@ -175,14 +183,12 @@ interface Mutable<T extends Commit> {
   edgeGeneration: T['edgeGeneration']
 }
 
-function openTx(db: Db, done: Mutable<Commit>, clock: Clock): Tx {
+function openTx(db: Db, done: Mutable<Commit>, { clock, guard }: Pick<Parts, 'clock' | 'guard'>): Tx {
   const tables = nouns(db)
   return {
     ...tables,
     record: async (event: NewEvent) => {
-      const last = await db.selectFrom('event').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1).executeTakeFirst()
-      const written = chain(event, { seq: Number(last?.['seq'] ?? 0) + 1, at: clock.now(), previousHash: String(last?.['hash'] ?? GENESIS) })
-      await tables.events.insert(written)
+      const written = await append(db, event, { at: clock.now(), key: guard.key })
       done.events.push(written)
     },
     nextEdgeGeneration: async () => {
@@ -220,26 +226,4 @@ function openTx(db: Db, done: Mutable<Commit>, clock: Clock): Tx {
 
 async function edgeGeneration(db: Db): Promise<number> {
   return Number((await readMeta(db, 'edge_generation')) ?? 0)
-}
-
-async function eventsAfter(db: Db, after: { readonly scope: Scope; readonly seq: number; readonly limit: number }): Promise<Event[]> {
-  let query = db.selectFrom('event').selectAll().where('seq', '>', after.seq).orderBy('seq').limit(after.limit)
-  if (after.scope.projectId !== null) query = query.where('project_id', '=', after.scope.projectId)
-  return (await query.execute()).map((row) => ({
-    seq: Number(row['seq']),
-    at: Number(row['at']),
-    kind: String(row['kind']),
-    actor: String(row['actor']),
-    projectId: String(row['project_id']),
-    appId: textOrNull(row['app_id']),
-    environmentId: textOrNull(row['environment_id']),
-    subject: textOrNull(row['subject']),
-    data: JSON.parse(String(row['data'])),
-    previousHash: String(row['previous_hash']),
-    hash: String(row['hash']),
-  }))
-}
-
-function textOrNull(value: unknown): string | null {
-  return value === null || value === undefined ? null : String(value)
 }

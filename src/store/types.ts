@@ -7,7 +7,7 @@ import type { ConfigRevision } from '../core/config-revision/config-revision.ts'
 import type { Deployment } from '../core/deployment/deployment.ts'
 import type { StepRecord } from '../core/deployment/step.ts'
 import type { Environment } from '../core/environment/environment.ts'
-import type { Event, NewEvent } from '../core/event/event.ts'
+import type { Event, EventFault, NewEvent } from '../core/event/event.ts'
 import type { Instance } from '../core/instance/instance.ts'
 import type { OneOff } from '../core/one-off/one-off.ts'
 import type { Project } from '../core/project/project.ts'
@@ -115,7 +115,7 @@ export interface Store {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /** Calls back after each committed transaction; gives the way to stop that. */
   onCommit(listener: (commit: Commit) => void): () => void
-  /** Checks the chain of all events; the first bad `seq`, or null. */
-  verifyEvents(): Promise<number | null>
+  /** Checks all events against their chain and the anchor outside the database; null: nothing is wrong. */
+  verifyEvents(): Promise<EventFault | null>
   close(): Promise<void>
 }

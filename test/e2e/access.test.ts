@@ -122,7 +122,8 @@ describe('every route', () => {
       const permission = endpoint.permission as Exclude<Endpoint['permission'], 'public'>
       // What a path does not name its environment of is looked up: all of it is production's here.
       const isOperation = permission === 'environment.operate' || endpoint.path.includes(':environment')
-      const allowed = may({ kind: 'token', name: role, role, projectId: null }, permission, isOperation ? { name: 'production' as never } : undefined)
+      const holder = { kind: 'token', id: 'k-1', name: role, role, projectId: null } as const
+      const allowed = may(holder, permission, isOperation ? { name: 'production' as never } : undefined)
       if (allowed && endpoint.method !== 'GET') continue
       const { status, problem } = await asking(endpoint, tokens[role] ?? '', given(name, endpoint))
       // The code of the app is pushed: that is what this route says.
@@ -422,13 +423,13 @@ describe('the record', () => {
     ])
       expect(kinds, kind).toContain(kind)
     expect(events.map((event) => event.seq)).toEqual(events.map((_, at) => (events[0]?.seq ?? 0) + at))
-    expect(events.find((event) => event.kind === 'push.received')).toMatchObject({ actor: 'admin', app: 'shop', environment: 'production' })
+    expect(events.find((event) => event.kind === 'push.received')).toMatchObject({ actor: { kind: 'token', name: 'admin' }, app: 'shop' })
     const chain = async () => (await lockgate.call(endpoints.doctor, {})).find((check) => check.name === 'I7')
     expect(await chain()).toMatchObject({ ok: true })
     const database = new DatabaseSync(join(lockgate.directory, 'data', 'lockgate.db'))
     const { actor } = database.prepare('select actor from event where seq = 3').get() as { actor: string }
-    database.prepare('update event set actor = ? where seq = 3').run('somebody else')
-    expect(await chain()).toMatchObject({ ok: false, sentence: expect.stringContaining('event 3 was changed or removed') })
+    database.prepare('update event set actor = ? where seq = 3').run('{"kind":"token","id":null,"name":"somebody else"}')
+    expect(await chain()).toMatchObject({ ok: false, sentence: expect.stringContaining('event 3 was changed') })
     database.prepare('update event set actor = ? where seq = 3').run(actor)
     database.close()
     expect(await chain()).toMatchObject({ ok: true })

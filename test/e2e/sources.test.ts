@@ -240,7 +240,7 @@ describe('another git server', () => {
     await shows('fetched', 'second')
 
     expect(said.stdout).toContain(`fetched is fetched from ${host.url('fetched')}`)
-    expect((await builds('fetched'))[0]).toMatchObject({ actor: 'lockgate', commit: next, ref: 'refs/heads/main' })
+    expect((await builds('fetched'))[0]).toMatchObject({ actor: { kind: 'platform', name: 'lockgate' }, commit: next, ref: 'refs/heads/main' })
     await until('the branch moves', async () =>
       (await ada.git(ada.home, 'ls-remote', `http://x:${lockgate.token}@${lockgate.apiUrl.slice(7)}/git/fetched.git`, 'main')).stdout.startsWith(next),
     )

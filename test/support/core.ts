@@ -25,7 +25,7 @@ import { ask } from './edge.ts'
 import { aFolder, aStore } from './store.ts'
 import { until } from './until.ts'
 
-export const ADA: Actor = { kind: 'token', name: 'ada', role: 'admin', projectId: null }
+export const ADA: Actor = { kind: 'token', id: 'k-ada', name: 'ada', role: 'admin', projectId: null }
 
 export interface Core {
   readonly context: Context

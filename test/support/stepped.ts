@@ -18,6 +18,7 @@ import { type Knobs, openFake } from '../../src/drivers/runtime/fake/index.ts'
 import { PlatformError } from '../../src/lib/errors.ts'
 import { parseRange } from '../../src/lib/ipv4.ts'
 import { silentLog } from '../../src/lib/log.ts'
+import { openAudit } from '../../src/store/audit.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { ADA } from './core.ts'
 import { Faults } from './faults.ts'
@@ -69,7 +70,7 @@ class SteppedProber {
 export async function aSteppedCore(range: string): Promise<Stepped> {
   let now = 0
   const clock = { now: () => 1_700_000_000_000 + now, monotonic: () => now }
-  const store = await openSqlite({ directory: await aFolder(), clock, software: 'test' })
+  const store = await openSqlite({ directory: await aFolder(), clock, audit: await openAudit(await aFolder()), software: 'test' })
   const { runtime, knobs } = openFake()
   const plane = await FakePlane.open(0)
   const inner = fakeEdge(plane)

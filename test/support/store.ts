@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { systemClock } from '../../src/lib/clock.ts'
+import { openAudit } from '../../src/store/audit.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import type { Store } from '../../src/store/types.ts'
 
@@ -13,9 +14,14 @@ export async function aFolder(): Promise<string> {
   return folder
 }
 
+/** Opens the database of a folder, its audit key and anchor beside it. The caller closes it. */
+export async function openStoreIn(directory: string, software = 'test'): Promise<Store> {
+  return openSqlite({ directory, clock: systemClock, audit: await openAudit(join(directory, 'secrets')), software })
+}
+
 /** A real database in a folder of its own. */
 export async function aStore(directory?: string): Promise<Store> {
-  const store = await openSqlite({ directory: directory ?? (await aFolder()), clock: systemClock, software: 'test' })
+  const store = await openStoreIn(directory ?? (await aFolder()))
   onTestFinished(() => store.close())
   return store
 }

@@ -87,7 +87,7 @@ ${table(['permission', 'to', ...ROLES], rows)}`
 }
 
 function cellOf(role: (typeof ROLES)[number], permission: Permission): string {
-  const actor = { kind: 'token', name: 'somebody', role, projectId: null } as const
+  const actor = { kind: 'token', id: 'k-1', name: 'somebody', role, projectId: null } as const
   if (may(actor, permission, { name: PRODUCTION })) return 'yes'
   return may(actor, permission) ? 'not in production' : '–'
 }

@@ -1,11 +1,18 @@
 // What the API shows of each noun. Times are milliseconds since 1970.
 import { z } from 'zod'
-import { ROLES } from '../../core/actor/actor.ts'
+import { ACTOR_KINDS, ROLES } from '../../core/actor/actor.ts'
 import { ConfigKey } from '../../core/config-revision/config-revision.ts'
 import { STEP_KINDS } from '../../core/deployment/step.ts'
 
 const Time = z.int().describe('Milliseconds since 1970')
 const Id = z.string().max(64)
+
+/** Who did something. Two are the same when kind and id are equal; tokens may have had the same name at different times. */
+export const Actor = z.object({
+  kind: z.enum(ACTOR_KINDS),
+  id: z.string().nullable().describe('Of a token its id; null: an old record that knows the name only'),
+  name: z.string(),
+})
 
 export const Wish = z.object({ releaseId: Id.nullable(), set: z.int(), count: z.int(), running: z.boolean() })
 export const Sticky = z.union([z.object({ by: z.enum(['request', 'cookie']) }), z.object({ by: z.literal('header'), name: z.string() })])
@@ -126,7 +133,7 @@ export const Deployment = z.object({
   fingerprint: z.string(),
   report: FailureReport.nullable(),
   buildId: Id.nullable(),
-  actor: z.string(),
+  actor: Actor,
   createdAt: Time,
   startedAt: Time.nullable(),
   finishedAt: Time.nullable(),
@@ -154,7 +161,7 @@ export const Release = z.object({
   digest: z.string(),
   commit: z.string().nullable(),
   configRevision: z.int(),
-  actor: z.string(),
+  actor: Actor,
   createdAt: Time,
   provenAt: Time.nullable(),
   current: z.boolean(),
@@ -194,7 +201,7 @@ export const Build = z.object({
   ahead: z.int().describe('Builds that begin before it, while it is queued'),
   steps: z.array(BuildStep),
   deploymentId: Id.nullable(),
-  actor: z.string(),
+  actor: Actor,
   createdAt: Time,
   startedAt: Time.nullable(),
   finishedAt: Time.nullable(),
@@ -214,7 +221,7 @@ export const CodeSource = z.object({
   failures: z.int(),
 })
 
-export const Registry = z.object({ host: z.string(), username: z.string(), actor: z.string(), createdAt: Time })
+export const Registry = z.object({ host: z.string(), username: z.string(), actor: Actor, createdAt: Time })
 
 export const Detected = z.object({
   kind: z.string(),
@@ -231,7 +238,7 @@ export const ConfigEntry = z.object({
   value: z.string().nullable().describe('null for a secret: it is never shown'),
   secretVersion: z.int().nullable(),
 })
-export const ConfigRevision = z.object({ number: z.int(), note: z.string(), actor: z.string(), createdAt: Time, keys: z.array(z.string()) })
+export const ConfigRevision = z.object({ number: z.int(), note: z.string(), actor: Actor, createdAt: Time, keys: z.array(z.string()) })
 export const Config = z.object({ revision: z.int().nullable(), entries: z.array(ConfigEntry) })
 
 export const OneOff = z.object({
@@ -240,7 +247,7 @@ export const OneOff = z.object({
   status: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']),
   exitCode: z.int().nullable(),
   message: z.string(),
-  actor: z.string(),
+  actor: Actor,
   createdAt: Time,
   finishedAt: Time.nullable(),
 })
@@ -261,7 +268,7 @@ export const Event = z.object({
   seq: z.int(),
   at: Time,
   kind: z.string(),
-  actor: z.string(),
+  actor: Actor,
   app: z.string().nullable(),
   environment: z.string().nullable(),
   subject: z.string().nullable(),

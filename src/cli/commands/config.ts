@@ -58,7 +58,7 @@ export function config(program: Command, run: Run): void {
       terminal.show(answer, () =>
         table(
           ['revision', 'made', 'by', 'keys', 'why'],
-          answer.map((one) => [`c${one.number}`, ago(one.createdAt, terminal.now), one.actor, String(one.keys.length), safe(one.note)]),
+          answer.map((one) => [`c${one.number}`, ago(one.createdAt, terminal.now), one.actor.name, String(one.keys.length), safe(one.note)]),
         ),
       )
     }),

@@ -34,7 +34,7 @@ export function lists(program: Command, run: Run): void {
         paintStatus(one.status),
         ago(one.createdAt, terminal.now),
         seconds(one.startedAt, one.finishedAt),
-        one.actor,
+        one.actor.name,
         safe(one.blocked ?? one.message),
       ])
       terminal.show(answer, () => table(['id', 'verb', 'release', 'status', 'asked for', 'took', 'by', ''], rows))
@@ -59,7 +59,7 @@ export function lists(program: Command, run: Run): void {
             one.digest.slice(7, 19),
             `c${one.configRevision}`,
             ago(one.createdAt, terminal.now),
-            one.actor,
+            one.actor.name,
             notes(one),
           ]),
         ),
@@ -136,7 +136,7 @@ function eventRow(event: z.output<typeof Event>, now: number): string[] {
     event.kind,
     event.app === null ? '–' : `${event.app}${event.environment === null ? '' : ` ${event.environment}`}`,
     event.subject ?? '–',
-    event.actor,
+    who(event.actor),
     safe(facts.join(' ')),
   ]
 }
@@ -145,4 +145,9 @@ function doctorText(checks: readonly z.output<typeof Check>[]): string {
   const rows = checks.map((check) => [check.ok ? paint('green', '✓') : paint('red', '✗'), check.area, check.name, safe(check.sentence)])
   const wrong = checks.filter((check) => !check.ok).length
   return `${table(['', 'area', 'check', ''], rows)}\n\n${wrong === 0 ? paint('green', 'Everything is fine.') : paint('red', `${wrong} ${wrong === 1 ? 'thing needs' : 'things need'} you.`)}`
+}
+
+/** The name, and of a token the id: names can be given again, ids cannot. */
+function who(actor: { readonly kind: string; readonly id: string | null; readonly name: string }): string {
+  return actor.kind === 'token' && actor.id !== null ? `${actor.name} (${actor.id})` : actor.name
 }

@@ -102,7 +102,7 @@ export function sources(program: Command, run: Run): void {
             ? 'No credentials are kept: public images need none.'
             : table(
                 ['registry', 'user', 'set', 'by'],
-                list.map((one) => [one.host, safe(one.username), ago(one.createdAt, terminal.now), one.actor]),
+                list.map((one) => [one.host, safe(one.username), ago(one.createdAt, terminal.now), one.actor.name]),
               ),
         ),
       ),

@@ -2,11 +2,19 @@
 export const ROLES = ['viewer', 'developer', 'releaser', 'admin'] as const
 export type Role = (typeof ROLES)[number]
 
-/** Who does something. `projectId` is null for an actor of the whole installation. */
-export interface Actor {
-  readonly kind: 'token' | 'platform'
-  /** `ada`, `token ci`, `lockgate`. */
+export const ACTOR_KINDS = ['token', 'platform', 'sign_in_code'] as const
+export type ActorKind = (typeof ACTOR_KINDS)[number]
+
+/** Who did something, as rows and events keep it. Two actors are the same when kind and id are equal; the name is for people. */
+export interface ActorRef {
+  readonly kind: ActorKind
+  /** Of a token its id; null: a record from before identities were kept knows the name only. */
+  readonly id: string | null
   readonly name: string
+}
+
+/** Who does something now, and what they may do. `projectId` is null for an actor of the whole installation. */
+export interface Actor extends ActorRef {
   readonly role: Role
   readonly projectId: string | null
 }
@@ -19,7 +27,25 @@ export interface Scope {
 export const EVERYTHING: Scope = { projectId: null }
 
 /** The platform itself, for what it does unasked. */
-export const PLATFORM: Actor = { kind: 'platform', name: 'lockgate', role: 'admin', projectId: null }
+export const PLATFORM: Actor = { kind: 'platform', id: 'lockgate', name: 'lockgate', role: 'admin', projectId: null }
+
+/** The identity of an actor, without what it may do. */
+export function refOf({ kind, id, name }: ActorRef): ActorRef {
+  return { kind, id, name }
+}
+
+/** Names that only Lockgate itself uses; a token with one of them could pass for it. */
+const RESERVED_NAMES: readonly string[] = ['lockgate', 'platform', 'system', 'nobody', 'anonymous', 'installation', 'sign-in code', 'root']
+
+/** Whether a token may not have this name: compared without case, spaces and marks, as people read it. */
+export function isReservedName(name: string): boolean {
+  const read = (text: string): string =>
+    text
+      .normalize('NFKD')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}]/gu, '')
+  return RESERVED_NAMES.some((reserved) => read(reserved) === read(name))
+}
 
 /** A token as it is kept: the secret only as SHA-256 (it is 160 random bits, so no slow hash is needed). */
 export interface Token {

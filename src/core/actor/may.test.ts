@@ -7,7 +7,7 @@ const ALL = Object.keys(PERMISSIONS) as Permission[]
 const STAGING = { name: 'staging' as EnvironmentName }
 
 function holder(role: Role): Actor {
-  return { kind: 'token', name: 'somebody', role, projectId: null }
+  return { kind: 'token', id: 'k-1', name: 'somebody', role, projectId: null }
 }
 
 /** What each role has that the one before has not: outside of production, and there. */

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { InvalidError, NotFoundError, UnauthenticatedError } from '../../lib/errors.ts'
+import { ConflictError, InvalidError, NotFoundError, UnauthenticatedError } from '../../lib/errors.ts'
 import { sha256 } from '../../lib/hash.ts'
 import { newId, randomWord } from '../../lib/ids.ts'
+import type { Tx } from '../../store/types.ts'
 import type { Context } from '../context.ts'
-import { type Actor, EVERYTHING, ROLES, type Role, TOKEN_PREFIX, type Token } from './actor.ts'
+import { type Actor, EVERYTHING, isReservedName, ROLES, type Role, TOKEN_PREFIX, type Token } from './actor.ts'
 
 const DAY_MS = 86_400_000
 /** Tokens end by default: a forgotten one must not open the door for ever. */
@@ -21,15 +22,31 @@ export interface NewToken {
   readonly days: number
 }
 
-/** Creates a token; its secret is in the answer and nowhere else. Throws InvalidError `token.invalid_days`. */
+/** Creates a token; its secret is in the answer and nowhere else. Throws InvalidError `token.invalid_days`, `token.role_too_high`, `token.name_reserved`; ConflictError `token.name_taken`. */
 export function createToken(context: Pick<Context, 'store' | 'clock'>, input: NewToken): Promise<{ readonly token: Token; readonly secret: string }> {
   if (!Number.isInteger(input.days) || input.days < 1 || input.days > MOST_TOKEN_DAYS)
     throw new InvalidError('token.invalid_days', `A token lives 1 to ${MOST_TOKEN_DAYS} days.`)
   if (ROLES.indexOf(input.role) > ROLES.indexOf(input.actor.role))
     throw new InvalidError('token.role_too_high', `${input.actor.name} is ${input.actor.role} and cannot give more than that.`)
+  if (isReservedName(input.name))
+    throw new InvalidError(
+      'token.name_reserved',
+      `The name "${input.name}" is reserved: events with it would look like those of Lockgate itself. Choose another name.`,
+    )
+  // user@machine is what "lockgate login" calls its tokens.
+  if (input.actor.kind !== 'sign_in_code' && input.name.includes('@'))
+    throw new InvalidError(
+      'token.name_reserved',
+      `A token that is created cannot have "@" in its name: "${input.name}" would look like a sign-in. Choose another name.`,
+    )
   const now = context.clock.now()
   const secret = TOKEN_PREFIX + randomBytes(20).toString('base64url')
   return context.store.transaction(async (tx) => {
+    if (input.actor.kind !== 'sign_in_code' && (await isNameTaken(tx, input.name, now)))
+      throw new ConflictError(
+        'token.name_taken',
+        `Another live token is called ${input.name}. Choose another name, or revoke that token first ("lockgate token list").`,
+      )
     const token = await tx.tokens.insert({
       id: newId('k'),
       projectId: input.projectId,
@@ -43,13 +60,18 @@ export function createToken(context: Pick<Context, 'store' | 'clock'>, input: Ne
     })
     await tx.record({
       kind: 'token.created',
-      actor: input.actor.name,
+      actor: input.actor,
       projectId: input.projectId ?? 'installation',
       subject: token.id,
       data: { name: token.name, role: token.role, days: input.days },
     })
     return { token, secret }
   })
+}
+
+async function isNameTaken(tx: Tx, name: string, now: number): Promise<boolean> {
+  const tokens = await tx.tokens.list(EVERYTHING, { where: { name, revokedAt: null } })
+  return tokens.some((token) => token.expiresAt === null || token.expiresAt > now)
 }
 
 /** Revokes a token at once. Throws NotFoundError `token.not_found`. */
@@ -61,7 +83,7 @@ export function revokeToken(context: Pick<Context, 'store' | 'clock'>, input: { 
     await tx.tokens.set(token.id, { revokedAt })
     await tx.record({
       kind: 'token.revoked',
-      actor: input.actor.name,
+      actor: input.actor,
       projectId: token.projectId ?? 'installation',
       subject: token.id,
       data: { name: token.name },
@@ -80,7 +102,7 @@ export async function authenticate(context: Pick<Context, 'store' | 'clock'>, se
     throw new UnauthenticatedError('actor.token_expired', 'This token has expired. Sign in with "lockgate login", or create a new one.')
   if (token.lastUsedAt === null || now - token.lastUsedAt > USED_PRECISION_MS)
     await context.store.transaction((tx) => tx.tokens.set(token.id, { lastUsedAt: now }))
-  return { kind: 'token', name: token.name, role: token.role, projectId: token.projectId }
+  return { kind: 'token', id: token.id, name: token.name, role: token.role, projectId: token.projectId }
 }
 
 /** A one-time sign-in code, e.g. `bk7q-x2mz-49hw`, good for an hour; codes made before it die. */
@@ -99,7 +121,7 @@ export async function signIn(
   const used = await context.store.transaction((tx) => tx.useSignInCode(sha256(input.code.trim().toLowerCase()), context.clock.now()))
   if (!used)
     throw new UnauthenticatedError('actor.wrong_code', 'This sign-in code is wrong, used or expired. "bin/up --new-code" on the server prints a new one.')
-  const actor: Actor = { kind: 'platform', name: 'sign-in code', role: 'admin', projectId: null }
+  const actor: Actor = { kind: 'sign_in_code', id: null, name: 'sign-in code', role: 'admin', projectId: null }
   return createToken(context, { actor, name: input.name, role: 'admin', projectId: null, days: DEFAULT_TOKEN_DAYS })
 }
 

@@ -21,7 +21,7 @@ export async function changeApp(context: Pick<Context, 'store'>, input: AppChang
     const app = await tx.apps.get({ projectId: input.app.projectId }, input.app.id)
     const changed = await tx.apps.save(app, { ...app, root: input.root ?? app.root, watch: input.watch ?? app.watch })
     const data = { root: changed.root, watch: changed.watch }
-    await tx.record({ kind: 'app.changed', actor: input.actor.name, projectId: app.projectId, appId: app.id, subject: app.id, data })
+    await tx.record({ kind: 'app.changed', actor: input.actor, projectId: app.projectId, appId: app.id, subject: app.id, data })
     return changed
   })
 }

@@ -33,7 +33,7 @@ export async function createApp(
       goneAt: null,
       version: 1,
     })
-    await tx.record({ kind: 'app.created', actor: input.actor.name, projectId: app.projectId, appId: app.id, subject: app.id, data: { name: app.name } })
+    await tx.record({ kind: 'app.created', actor: input.actor, projectId: app.projectId, appId: app.id, subject: app.id, data: { name: app.name } })
     const environment = await newEnvironment(tx, {
       app,
       name: PRODUCTION,

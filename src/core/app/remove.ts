@@ -37,7 +37,7 @@ export async function removeApp(context: Pick<Context, 'store' | 'clock'>, input
       await move(tx, build, { status: 'cancelled', cause: 'requested', message: `${app.name} is being removed`, finishedAt: now })
     }
     const removed = await tx.apps.save(app, { ...app, removedAt: now })
-    await tx.record({ kind: 'app.removed', actor: input.actor.name, projectId: app.projectId, appId: app.id, subject: app.id, data: { name: app.name } })
+    await tx.record({ kind: 'app.removed', actor: input.actor, projectId: app.projectId, appId: app.id, subject: app.id, data: { name: app.name } })
     return removed
   })
 }

@@ -1,4 +1,5 @@
 import { ConflictError } from '../../lib/errors.ts'
+import type { ActorRef } from '../actor/actor.ts'
 
 export type BuildStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'superseded'
 export type BuildCause =
@@ -65,7 +66,7 @@ export interface Build {
   /** Its result; of one before a promotion what it is about. */
   readonly artifactId: string | null
   readonly deploymentId: string | null
-  readonly actor: string
+  readonly actor: ActorRef
   readonly createdAt: number
   readonly startedAt: number | null
   readonly finishedAt: number | null

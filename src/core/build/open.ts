@@ -81,7 +81,7 @@ export async function queueBuild(tx: Tx, input: Queued): Promise<Build> {
     reused: null,
     artifactId: input.artifactId,
     deploymentId: null,
-    actor: actor.name,
+    actor,
     createdAt: now,
     startedAt: null,
     finishedAt: null,

@@ -255,5 +255,5 @@ function causeOf(error: unknown): BuildCause {
 
 /** A build was asked for by somebody with a name; what it deploys is theirs. */
 function askedBy(build: Build): Actor {
-  return build.actor === PLATFORM.name ? PLATFORM : { kind: 'token', name: build.actor, role: 'developer', projectId: build.projectId }
+  return build.actor.kind === 'platform' ? PLATFORM : { ...build.actor, role: 'developer', projectId: build.projectId }
 }

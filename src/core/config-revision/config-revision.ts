@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { ActorRef } from '../actor/actor.ts'
 
 /** The name of a configuration key: an environment variable. */
 export const ConfigKey = z
@@ -22,6 +23,6 @@ export interface ConfigRevision {
   readonly values: Readonly<Record<string, ConfigValue>>
   /** Why it is there: `set FOO`, `rollback to r12`. */
   readonly note: string
-  readonly actor: string
+  readonly actor: ActorRef
   readonly createdAt: number
 }

@@ -1,7 +1,7 @@
 import { InvalidError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ReadStore, Tx } from '../../store/types.ts'
-import type { Actor } from '../actor/actor.ts'
+import type { Actor, ActorRef } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import type { Deployment } from '../deployment/deployment.ts'
 import { openDeployment } from '../deployment/open.ts'
@@ -99,7 +99,7 @@ interface AddRevision {
   readonly environment: Environment
   readonly values: Readonly<Record<string, ConfigValue>>
   readonly note: string
-  readonly actor: Pick<Actor, 'name'>
+  readonly actor: ActorRef
   readonly now: number
 }
 
@@ -113,12 +113,12 @@ export async function addRevision(tx: Tx, input: AddRevision): Promise<ConfigRev
     number: await tx.configRevisions.next('number', { environment_id: environment.id }),
     values: input.values,
     note: input.note,
-    actor: input.actor.name,
+    actor: input.actor,
     createdAt: input.now,
   })
   await tx.record({
     kind: 'config.revised',
-    actor: input.actor.name,
+    actor: input.actor,
     projectId: environment.projectId,
     appId: environment.appId,
     environmentId: environment.id,
@@ -152,7 +152,7 @@ async function deployRevision(
   const releaseId = coming?.request.releaseId ?? environment.wish.releaseId
   if (releaseId === null) return null
   const artifact = await tx.artifacts.get(scope, (await tx.releases.get(scope, releaseId)).artifactId)
-  const release = await createRelease(tx, { environment, artifact, configRevision: revision, actor: actor.name, now })
+  const release = await createRelease(tx, { environment, artifact, configRevision: revision, actor, now })
   if (!environment.wish.running && !coming) return rememberRelease(tx, environment, release.id)
   return openDeployment(tx, { environment, verb: 'deploy', request: { releaseId: release.id, count: null }, actor, now, buildId: null })
 }

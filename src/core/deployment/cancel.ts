@@ -1,5 +1,5 @@
 import type { Tx } from '../../store/types.ts'
-import type { Actor } from '../actor/actor.ts'
+import type { Actor, ActorRef } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import { type Deployment, isDeploymentFinished, moveDeployment } from './deployment.ts'
 import { recordDeployment } from './open.ts'
@@ -16,19 +16,19 @@ export function cancelDeployment(context: Pick<Context, 'store' | 'clock'>, inpu
 }
 
 /** The same inside a transaction. */
-export async function requestCancel(tx: Tx, deployment: Deployment, by: { readonly actor: Pick<Actor, 'name'>; readonly now: number }): Promise<Deployment> {
+export async function requestCancel(tx: Tx, deployment: Deployment, by: { readonly actor: ActorRef; readonly now: number }): Promise<Deployment> {
   if (isDeploymentFinished(deployment) || deployment.status === 'reverting' || deployment.cancelRequested) return deployment
   const environment = await tx.environments.get({ projectId: deployment.projectId }, deployment.environmentId)
   if (deployment.status === 'queued') {
     const move = { status: 'cancelled', cause: 'requested', message: `cancelled by ${by.actor.name}`, blocked: null, finishedAt: by.now } as const
     const saved = await tx.deployments.save(deployment, moveDeployment(deployment, move))
-    await recordDeployment(tx, saved, { environment, actor: by.actor.name })
+    await recordDeployment(tx, saved, { environment, actor: by.actor })
     return saved
   }
   const saved = await tx.deployments.save(deployment, { ...deployment, cancelRequested: true })
   await tx.record({
     kind: 'deployment.cancel_requested',
-    actor: by.actor.name,
+    actor: by.actor,
     projectId: saved.projectId,
     appId: environment.appId,
     environmentId: environment.id,

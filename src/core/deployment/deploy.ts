@@ -47,7 +47,7 @@ export async function deployArtifact(tx: Tx, input: DeployArtifact): Promise<{ r
       )
   }
   await tx.removePins(environment.id, pair)
-  const release = await createRelease(tx, { environment, artifact, configRevision, actor: actor.name, now })
+  const release = await createRelease(tx, { environment, artifact, configRevision, actor, now })
   const deployment = await openDeployment(tx, {
     environment,
     verb: 'deploy',

@@ -1,4 +1,5 @@
 import { ConflictError } from '../../lib/errors.ts'
+import type { ActorRef } from '../actor/actor.ts'
 import type { Wish } from '../environment/environment.ts'
 import type { ResolvedStrategy } from '../environment/strategy.ts'
 
@@ -55,7 +56,7 @@ export interface Deployment {
   /** What the last failed step saw: probe answer, exit code, log lines. */
   readonly report: FailureReport | null
   readonly buildId: string | null
-  readonly actor: string
+  readonly actor: ActorRef
   readonly createdAt: number
   readonly startedAt: number | null
   readonly finishedAt: number | null

@@ -1,7 +1,7 @@
 import { sha256 } from '../../lib/hash.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Tx } from '../../store/types.ts'
-import type { Actor } from '../actor/actor.ts'
+import type { Actor, ActorRef } from '../actor/actor.ts'
 import type { Environment, Wish } from '../environment/environment.ts'
 import { resolveStrategy } from '../environment/strategy.ts'
 import { ACTIVE_STATUSES, type Deployment, type DeploymentRequest, type DeploymentVerb, moveDeployment } from './deployment.ts'
@@ -52,7 +52,7 @@ export async function openDeployment(tx: Tx, input: OpenDeployment): Promise<Dep
     pauseRequested: false,
     report: null,
     buildId: input.buildId,
-    actor: actor.name,
+    actor,
     createdAt: now,
     startedAt: null,
     finishedAt: null,
@@ -60,17 +60,17 @@ export async function openDeployment(tx: Tx, input: OpenDeployment): Promise<Dep
   }
   const active = (await tx.deployments.list(scope, { where: { environmentId: environment.id, status: ACTIVE_STATUSES }, limit: 1 }))[0]
   const deployment = await tx.deployments.insert({ ...draft, blocked: active ? waitsFor(active) : null })
-  await recordDeployment(tx, deployment, { environment, actor: actor.name })
+  await recordDeployment(tx, deployment, { environment, actor })
   return deployment
 }
 
 /** The sentence of a deployment that waits its turn. */
 export function waitsFor(active: Deployment): string {
-  return `waits for ${active.id} (${active.verb}, opened by ${active.actor}); "lockgate cancel ${active.id}" ends that one`
+  return `waits for ${active.id} (${active.verb}, opened by ${active.actor.name}); "lockgate cancel ${active.id}" ends that one`
 }
 
 /** Marks a deployment superseded by a newer one, with its event. */
-export async function supersede(tx: Tx, deployment: Deployment, by: { readonly actor: Pick<Actor, 'name'>; readonly now: number }): Promise<Deployment> {
+export async function supersede(tx: Tx, deployment: Deployment, by: { readonly actor: ActorRef; readonly now: number }): Promise<Deployment> {
   const saved = await tx.deployments.save(
     deployment,
     moveDeployment(deployment, {
@@ -82,12 +82,12 @@ export async function supersede(tx: Tx, deployment: Deployment, by: { readonly a
     }),
   )
   const environment = await tx.environments.get({ projectId: deployment.projectId }, deployment.environmentId)
-  await recordDeployment(tx, saved, { environment, actor: by.actor.name })
+  await recordDeployment(tx, saved, { environment, actor: by.actor })
   return saved
 }
 
 /** The fact that a deployment is in a (new) status. */
-export async function recordDeployment(tx: Tx, deployment: Deployment, by: { readonly environment: Environment; readonly actor: string }): Promise<void> {
+export async function recordDeployment(tx: Tx, deployment: Deployment, by: { readonly environment: Environment; readonly actor: ActorRef }): Promise<void> {
   await tx.record({
     kind: `deployment.${deployment.status}`,
     actor: by.actor,

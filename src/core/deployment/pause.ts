@@ -1,7 +1,7 @@
 import { ConflictError } from '../../lib/errors.ts'
 import { failpoint } from '../../lib/failpoint.ts'
 import type { Tx } from '../../store/types.ts'
-import type { Actor } from '../actor/actor.ts'
+import { type Actor, PLATFORM } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import { conclude } from '../environment/journal.ts'
 import { type Deployment, isDeploymentFinished, moveDeployment } from './deployment.ts'
@@ -65,7 +65,7 @@ export async function standStill(
     const move = moveDeployment({ ...deployment, pauseRequested: false }, { status: 'paused', ...why, blocked: `${why.message}; ${way}` })
     const saved = await tx.deployments.save(deployment, move)
     const environment = await tx.environments.get({ projectId: deployment.projectId }, deployment.environmentId)
-    await recordDeployment(tx, saved, { environment, actor: 'lockgate' })
+    await recordDeployment(tx, saved, { environment, actor: PLATFORM })
   })
   failpoint('pause.after-result')
 }
@@ -79,7 +79,7 @@ async function record(tx: Tx, deployment: Deployment, by: { readonly kind: strin
   const environment = await tx.environments.get({ projectId: deployment.projectId }, deployment.environmentId)
   await tx.record({
     kind: by.kind,
-    actor: by.actor.name,
+    actor: by.actor,
     projectId: deployment.projectId,
     appId: environment.appId,
     environmentId: deployment.environmentId,

@@ -1,7 +1,7 @@
 // How a deployment moves through its states: begun, blocked, turned round, superseded, finished. The reconciler calls these.
 
 import type { PassResult } from '../../lib/work-queue.ts'
-import { EVERYTHING } from '../actor/actor.ts'
+import { EVERYTHING, PLATFORM } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import { instanceName } from '../environment/journal.ts'
 import type { Snapshot } from '../environment/snapshot.ts'
@@ -106,7 +106,7 @@ export async function revert(context: Context, snapshot: Snapshot, turn: TurnRou
     const move: DeploymentMove = { status: 'reverting', cause: turn.cause, message: turn.message, blocked: null, ...(report ? { report } : {}) }
     const reverting = await tx.deployments.save(active, moveDeployment(active, move))
     if (turn.cause === 'answers_worse') await pinWorse(tx, { snapshot, now: context.clock.now() })
-    await recordDeployment(tx, reverting, { environment: snapshot.environment, actor: turn.cause === 'requested' ? active.actor : 'lockgate' })
+    await recordDeployment(tx, reverting, { environment: snapshot.environment, actor: turn.cause === 'requested' ? active.actor : PLATFORM })
   })
   return AT_ONCE
 }
@@ -131,7 +131,7 @@ export async function finish(context: Pick<Context, 'store' | 'clock'>, snapshot
       await tx.environments.save(current, { ...current, wish: active.wish, watch: await watchAfter(tx, { environment: current, deployment: active }) })
       if (active.wish.releaseId !== null && active.wish.running) await tx.releases.set(active.wish.releaseId, { provenAt: now })
     }
-    await recordDeployment(tx, saved, { environment: current, actor: 'lockgate' })
+    await recordDeployment(tx, saved, { environment: current, actor: PLATFORM })
   })
   return AT_ONCE
 }
@@ -148,7 +148,7 @@ export async function giveUp(context: Pick<Context, 'store' | 'clock'>, environm
     const turned = active.status === 'reverting' ? active : moveDeployment(active, { status: 'reverting', cause: 'unavailable', message: why })
     const remark = active.status === 'reverting' ? why : 'Lockgate brings back what was there when it can'
     const saved = await tx.deployments.save(active, moveDeployment(turned, ending(turned, { now: context.clock.now(), remark })))
-    await recordDeployment(tx, saved, { environment, actor: 'lockgate' })
+    await recordDeployment(tx, saved, { environment, actor: PLATFORM })
   })
 }
 

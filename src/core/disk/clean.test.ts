@@ -62,7 +62,7 @@ test('what is recorded, used, just made or the newest of its kind stays; all els
   expect(names(gone)).toEqual([`lockgate/node:24-${'a'.repeat(16)}`, 'of nobody', 'removed from the records'])
   expect(names(there)).toEqual(['just made', `lockgate/node:22-${'c'.repeat(16)}`, `lockgate/node:24-${'b'.repeat(16)}`, 'recorded', 'used'])
   const events = await code.store.read.eventsAfter(EVERYTHING, 0, 100)
-  expect(events.at(-1)).toMatchObject({ kind: 'disk.cleaned', actor: ADA.name, data: { bytes: 300 } })
+  expect(events.at(-1)).toMatchObject({ kind: 'disk.cleaned', actor: { kind: 'token', name: ADA.name }, data: { bytes: 300 } })
 })
 
 test('a cache goes when its app was not built for a week, or is gone', async () => {

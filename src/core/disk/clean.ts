@@ -30,7 +30,7 @@ export async function cleanDisk(context: Pick<Context, 'store' | 'runtime' | 'cl
   if (gone.length > 0) {
     const bytes = gone.reduce((sum, item) => sum + item.bytes, 0)
     await context.store.transaction((tx) =>
-      tx.record({ kind: 'disk.cleaned', actor: actor.name, projectId: '', data: { bytes, names: gone.map((item) => item.name).slice(0, 50) } }),
+      tx.record({ kind: 'disk.cleaned', actor, projectId: '', data: { bytes, names: gone.map((item) => item.name).slice(0, 50) } }),
     )
   }
   return gone

@@ -27,7 +27,14 @@ export async function keepHouse(context: Pick<Context, 'store' | 'log'>, needs: 
       context.log.warn('an app could not be tidied', { app: app.name, error: messageOf(error) })
     }
   }
+  await logAnchor(context)
   return { afterMs: EVERY_MS }
+}
+
+/** The head of the event log, in the log of the server: a copy outside the data directory of how many events there were. */
+async function logAnchor({ store, log }: Pick<Context, 'store' | 'log'>): Promise<void> {
+  const newest = (await store.read.events.list(EVERYTHING, { orderBy: 'seq', descending: true, limit: 1 }))[0]
+  if (newest) log.info('event anchor', { seq: newest.seq, hash: newest.hash })
 }
 
 async function tidyApp(context: Pick<Context, 'store'>, needs: HousekeepingNeeds, app: App): Promise<void> {

@@ -33,7 +33,7 @@ export function changeEnvironment(context: Pick<Context, 'store'>, input: Enviro
     const changed = await tx.environments.save(environment, { ...environment, branch, tags, verify, ...strategy })
     await tx.record({
       kind: 'environment.changed',
-      actor: input.actor.name,
+      actor: input.actor,
       projectId: environment.projectId,
       appId: environment.appId,
       environmentId: environment.id,

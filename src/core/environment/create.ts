@@ -61,7 +61,7 @@ export async function newEnvironment(tx: Tx, input: NewEnvironment): Promise<Env
   })
   await tx.record({
     kind: 'environment.created',
-    actor: actor.name,
+    actor,
     projectId: app.projectId,
     appId: app.id,
     environmentId: environment.id,

@@ -196,7 +196,7 @@ test.each([
   const all = () => core.context.store.read.deployments.list(EVERYTHING, { where: { verb: 'rollback' } })
   await until('it goes back', async () => (await all())[0]?.status === 'succeeded')
 
-  expect((await all())[0]).toMatchObject({ actor: 'lockgate' })
+  expect((await all())[0]).toMatchObject({ actor: { kind: 'platform', name: 'lockgate' } })
   expect((await core.environment(environment.id)).wish.releaseId).toBe(first.wish.releaseId)
   expect((await core.context.store.read.pins.list(EVERYTHING))[0]?.reason).toMatch(/^r2 answered worse: \d+ of \d+ requests/)
   expect((await core.ask('shop')).status).toBe(200)

@@ -1,5 +1,5 @@
 import type { PassResult } from '../../lib/work-queue.ts'
-import { EVERYTHING } from '../actor/actor.ts'
+import { EVERYTHING, PLATFORM } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
 import { isRecorded } from '../artifact/recorded.ts'
 import { KEPT_ARTIFACTS, type Need, unneeded } from '../artifact/retention.ts'
@@ -104,7 +104,7 @@ export async function forgetGone(
     for (const instance of await tx.instances.list(EVERYTHING, { where: { environmentId: environment.id } })) await tx.instances.remove(instance.name)
     await tx.record({
       kind: 'environment.gone',
-      actor: 'lockgate',
+      actor: PLATFORM,
       projectId: environment.projectId,
       appId: app.id,
       environmentId: environment.id,
@@ -113,7 +113,7 @@ export async function forgetGone(
     const rest = await tx.environments.list(EVERYTHING, { where: { appId: app.id, goneAt: null } })
     if (rest.length > 0 || app.removedAt === null) return
     await tx.apps.save(app, { ...app, goneAt: now })
-    await tx.record({ kind: 'app.gone', actor: 'lockgate', projectId: app.projectId, appId: app.id, subject: app.id, data: { name: app.name } })
+    await tx.record({ kind: 'app.gone', actor: PLATFORM, projectId: app.projectId, appId: app.id, subject: app.id, data: { name: app.name } })
   })
   return {}
 }

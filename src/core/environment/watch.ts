@@ -125,7 +125,7 @@ async function keep(context: Watching, environment: Environment, watch: Watch): 
 function tell(tx: Tx, environment: Environment, fact: { readonly kind: string; readonly data: Readonly<Record<string, unknown>> }): Promise<void> {
   return tx.record({
     ...fact,
-    actor: PLATFORM.name,
+    actor: PLATFORM,
     projectId: environment.projectId,
     appId: environment.appId,
     environmentId: environment.id,

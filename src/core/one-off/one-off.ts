@@ -1,4 +1,5 @@
 import { ConflictError } from '../../lib/errors.ts'
+import type { ActorRef } from '../actor/actor.ts'
 
 export type OneOffStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
 
@@ -16,7 +17,7 @@ export interface OneOff {
   readonly message: string
   readonly cancelRequested: boolean
   readonly budgetUsedMs: number
-  readonly actor: string
+  readonly actor: ActorRef
   readonly createdAt: number
   readonly finishedAt: number | null
   readonly version: number

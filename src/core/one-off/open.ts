@@ -1,7 +1,7 @@
 import { ConflictError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Tx } from '../../store/types.ts'
-import type { Actor } from '../actor/actor.ts'
+import type { Actor, ActorRef } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import type { Deployment } from '../deployment/deployment.ts'
 import type { Environment } from '../environment/environment.ts'
@@ -22,12 +22,12 @@ export function openOneOff(
       releaseId: environment.wish.releaseId,
       deploymentId: null,
       command: input.command,
-      actor: input.actor.name,
+      actor: input.actor,
       now: context.clock.now(),
     })
     await tx.record({
       kind: 'one_off.opened',
-      actor: input.actor.name,
+      actor: input.actor,
       projectId: environment.projectId,
       appId: environment.appId,
       environmentId: environment.id,
@@ -53,7 +53,7 @@ interface Opening {
   readonly releaseId: string
   readonly deploymentId: string | null
   readonly command: readonly string[]
-  readonly actor: string
+  readonly actor: ActorRef
   readonly now: number
 }
 
@@ -86,7 +86,7 @@ export function cancelOneOff(context: Pick<Context, 'store' | 'clock'>, input: {
 }
 
 /** The same inside a transaction. */
-export async function requestEnd(tx: Tx, oneOff: OneOff, by: { readonly actor: Pick<Actor, 'name'>; readonly now: number }): Promise<OneOff> {
+export async function requestEnd(tx: Tx, oneOff: OneOff, by: { readonly actor: ActorRef; readonly now: number }): Promise<OneOff> {
   if (isOneOffFinished(oneOff) || oneOff.cancelRequested) return oneOff
   if (oneOff.status === 'queued')
     return tx.oneOffs.save(oneOff, moveOneOff(oneOff, 'cancelled', { message: `cancelled by ${by.actor.name}`, finishedAt: by.now }))

@@ -10,7 +10,7 @@ export function createProject(context: Pick<Context, 'store' | 'clock'>, input: 
     const taken = await tx.projects.list({ projectId: null }, { where: { name: input.name }, limit: 1 })
     if (taken.length > 0) throw new ConflictError('project.name_taken', `There is a project ${input.name} already.`)
     const project = await tx.projects.insert({ id: newId('p'), name: input.name, createdAt: context.clock.now() })
-    await tx.record({ kind: 'project.created', actor: input.actor.name, projectId: project.id, subject: project.id, data: { name: project.name } })
+    await tx.record({ kind: 'project.created', actor: input.actor, projectId: project.id, subject: project.id, data: { name: project.name } })
     return project
   })
 }

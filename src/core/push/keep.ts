@@ -29,13 +29,13 @@ export async function keepPush(tx: Tx, input: KeepPush): Promise<number> {
     commitId,
     buildId: opened.build?.id ?? null,
     deploymentId: opened.deployment?.id ?? null,
-    actor: actor.name,
+    actor,
     createdAt: input.now,
     settledAt: null,
   })
   await tx.record({
     kind: 'push.received',
-    actor: actor.name,
+    actor,
     projectId: app.projectId,
     appId: app.id,
     environmentId: environment.id,

@@ -1,3 +1,5 @@
+import type { ActorRef } from '../actor/actor.ts'
+
 /** One accepted `git push` of a branch: its commit is kept under `refs/lockgate/pushes/<number>`. */
 export interface Push {
   readonly number: number
@@ -10,7 +12,7 @@ export interface Push {
   readonly buildId: string | null
   /** Its deployment when the commit was built before; else the build names it. */
   readonly deploymentId: string | null
-  readonly actor: string
+  readonly actor: ActorRef
   readonly createdAt: number
   /** When it was known how it ended; null: it is on its way. */
   readonly settledAt: number | null

@@ -1,3 +1,4 @@
+import type { ActorRef } from '../actor/actor.ts'
 import type { SealedValue } from '../secret/secret.ts'
 
 /** A registry of images and who we are for it. */
@@ -6,6 +7,6 @@ export interface Registry {
   readonly host: string
   readonly username: string
   readonly credential: SealedValue
-  readonly actor: string
+  readonly actor: ActorRef
   readonly createdAt: number
 }

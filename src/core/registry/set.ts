@@ -28,13 +28,13 @@ export async function setRegistry(context: Pick<Context, 'store' | 'clock' | 'se
     host,
     username,
     credential: context.sealer.seal(password, registryContext(host)),
-    actor: actor.name,
+    actor,
     createdAt: context.clock.now(),
   }
   return context.store.transaction(async (tx) => {
     await tx.registries.remove(host)
     await tx.registries.insert(registry)
-    await tx.record({ kind: 'registry.set', actor: actor.name, projectId: '', subject: host, data: { username } })
+    await tx.record({ kind: 'registry.set', actor, projectId: '', subject: host, data: { username } })
     return registry
   })
 }
@@ -44,7 +44,7 @@ export function removeRegistry(context: Pick<Context, 'store'>, input: { readonl
   return context.store.transaction(async (tx) => {
     const registry = await tx.registries.get(EVERYTHING, input.host)
     await tx.registries.remove(input.host)
-    await tx.record({ kind: 'registry.removed', actor: input.actor.name, projectId: '', subject: input.host, data: {} })
+    await tx.record({ kind: 'registry.removed', actor: input.actor, projectId: '', subject: input.host, data: {} })
     return registry
   })
 }

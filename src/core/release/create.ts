@@ -1,5 +1,6 @@
 import { newId } from '../../lib/ids.ts'
 import type { Tx } from '../../store/types.ts'
+import type { ActorRef } from '../actor/actor.ts'
 import type { Artifact } from '../artifact/artifact.ts'
 import type { ConfigRevision } from '../config-revision/config-revision.ts'
 import type { Environment } from '../environment/environment.ts'
@@ -9,7 +10,7 @@ export interface NewRelease {
   readonly environment: Environment
   readonly artifact: Artifact
   readonly configRevision: ConfigRevision
-  readonly actor: string
+  readonly actor: ActorRef
   readonly now: number
 }
 

@@ -1,3 +1,4 @@
+import type { ActorRef } from '../actor/actor.ts'
 import type { RunSpec } from '../artifact/artifact.ts'
 
 /** Artifact + configuration revision + run spec, immutable, numbered per environment (r42). */
@@ -9,7 +10,7 @@ export interface Release {
   readonly artifactId: string
   readonly configRevisionId: string
   readonly runSpec: RunSpec
-  readonly actor: string
+  readonly actor: ActorRef
   readonly createdAt: number
   /** Set when a deployment of it succeeded: a rollback goes only to such a one. */
   readonly provenAt: number | null

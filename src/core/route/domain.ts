@@ -27,7 +27,7 @@ export async function claimDomain(tx: Tx, claim: DomainClaim): Promise<Environme
   await tx.domains.insert({ host, path, environmentId: environment.id, projectId: environment.projectId, kind: claim.kind, createdAt: claim.now })
   await tx.record({
     kind: 'domain.added',
-    actor: actor.name,
+    actor,
     projectId: environment.projectId,
     appId: environment.appId,
     environmentId: environment.id,
@@ -62,7 +62,7 @@ export function removeDomain(context: Pick<Context, 'store'>, input: DomainChang
     await tx.removeDomain(input.host, input.path)
     await tx.record({
       kind: 'domain.removed',
-      actor: input.actor.name,
+      actor: input.actor,
       projectId: environment.projectId,
       appId: environment.appId,
       environmentId: environment.id,

@@ -26,7 +26,7 @@ export function revokeSecret(context: Pick<Context, 'store' | 'clock'>, input: R
     await tx.secretVersions.set(found.id, { revokedAt })
     await tx.record({
       kind: 'secret.revoked',
-      actor: actor.name,
+      actor,
       projectId: environment.projectId,
       appId: environment.appId,
       environmentId: environment.id,

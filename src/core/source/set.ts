@@ -65,7 +65,7 @@ export async function setSource(context: Needs, git: Pick<Source, 'look' | 'host
     const current = await tx.sources.find(scope, app.id)
     const kept = current === null ? await tx.sources.insert(source) : await tx.sources.save(current, anew(source, current))
     const data = { url: url.text, credential: source.kind }
-    await tx.record({ kind: 'source.set', actor: actor.name, projectId: app.projectId, appId: app.id, subject: app.id, data })
+    await tx.record({ kind: 'source.set', actor, projectId: app.projectId, appId: app.id, subject: app.id, data })
     return kept
   })
   return { source: saved, publicKey: made?.publicKey ?? null }
@@ -116,6 +116,6 @@ export function removeSource(context: Pick<Context, 'store'>, input: { readonly 
   return context.store.transaction(async (tx) => {
     if ((await tx.sources.find({ projectId: app.projectId }, app.id)) === null) return
     await tx.sources.remove(app.id)
-    await tx.record({ kind: 'source.removed', actor: actor.name, projectId: app.projectId, appId: app.id, subject: app.id })
+    await tx.record({ kind: 'source.removed', actor, projectId: app.projectId, appId: app.id, subject: app.id })
   })
 }
