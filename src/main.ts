@@ -1,5 +1,6 @@
 // The composition root: reads the settings, makes store and drivers, starts loops and HTTP, stops in order.
 import { statfs } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { z } from 'zod'
@@ -14,7 +15,7 @@ import { showBuild } from './api/show.ts'
 import { EVERYTHING, PLATFORM } from './core/actor/actor.ts'
 import { hasLiveAdmin, makeSignInCode } from './core/actor/token.ts'
 import type { BuildNeeds } from './core/build/reconciler.ts'
-import type { Context } from './core/context.ts'
+import type { Context, CoreSettings } from './core/context.ts'
 import { isDeploymentFinished } from './core/deployment/deployment.ts'
 import { type CleanNeeds, cleanDisk } from './core/disk/clean.ts'
 import { LogBook } from './core/log/book.ts'
@@ -80,7 +81,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
     runtime,
     edge,
     sealer,
-    settings: { appsDomain: settings.appsDomain, instanceRange: parseRange(settings.instanceRange), allowHttpSources: settings.sources.allowHttp },
+    settings: coreSettings(settings),
   }
   const collector = new LogCollector(parts, book)
   const context: Context = { ...parts, logs: collector }
@@ -140,6 +141,17 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
       await collector.close()
       await store.close()
     },
+  }
+}
+
+function coreSettings(settings: Settings): CoreSettings {
+  const { appsDomain, domains, listen, sources } = settings
+  return {
+    appsDomain,
+    instanceRange: parseRange(settings.instanceRange),
+    consoleHosts: [listen.host, hostname().toLowerCase(), ...domains.reserved],
+    domainProof: domains.proof === 'txt' ? { resolvers: domains.resolvers } : null,
+    allowHttpSources: sources.allowHttp,
   }
 }
 

@@ -42,6 +42,18 @@ export const Settings = z
       .describe(
         'Where the images of builds are pushed to as well, and brought back from when the engine has lost them; "lockgate registry set" keeps who we are there',
       ),
+    domains: z
+      .strictObject({
+        reserved: z
+          .array(z.string().max(253))
+          .max(100)
+          .default([])
+          .describe('Hostnames that only an administrator may give to an app, beside those of the API'),
+        proof: z.enum(['none', 'txt']).default('none').describe('txt: a project proves by a DNS TXT record that it may use a hostname'),
+        resolvers: z.array(z.string().max(60)).max(10).default([]).describe('DNS servers to ask for that record; empty: those of the machine'),
+      })
+      .prefault({})
+      .describe('Hostnames of apps'),
     sources: z
       .strictObject({
         allowNetworks: z.array(z.string().max(60)).max(100).default([]).describe('Inner networks that code may be fetched from, such as 10.1.0.0/16'),

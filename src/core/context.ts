@@ -25,6 +25,10 @@ export interface CoreSettings {
   readonly appsDomain: string
   /** Instances get their addresses from here, a /26 for each environment. */
   readonly instanceRange: Range
+  /** Hosts at which API and console answer, and what an administrator reserved. */
+  readonly consoleHosts: readonly string[]
+  /** Hostnames need a DNS TXT record; `resolvers`: DNS servers to ask, empty for those of the machine. Null: they do not. */
+  readonly domainProof: { readonly resolvers: readonly string[] } | null
   /** Whether code may be fetched without encryption. */
   readonly allowHttpSources: boolean
 }

@@ -167,7 +167,7 @@ describe('every route', () => {
       expect((await foreign.lockgate(['create', 'mine', '--project', 'default'])).stderr).toContain('[project.not_found]')
       expect((await foreign.lockgate(['token', 'create', 'more', '--project', 'default'])).stderr).toContain('[project.not_found]')
       await well(foreign.lockgate(['create', 'mine']))
-      expect((await foreign.lockgate(['domain', 'add', 'mine', 'shop.localhost'])).stderr).toContain('[domain.taken]')
+      expect((await foreign.lockgate(['domain', 'add', 'mine', 'shop.localhost'])).stderr).toContain('[domain.reserved]')
       expect((await foreign.lockgate(['apps'])).stdout).toMatch(/mine +production/)
     } finally {
       await foreign.leave()

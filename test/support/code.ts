@@ -5,6 +5,7 @@ import type { App, AppName, EnvironmentName } from '../../src/core/app/app.ts'
 import { createApp } from '../../src/core/app/create.ts'
 import type { Build } from '../../src/core/build/build.ts'
 import type { Source } from '../../src/core/build/source.ts'
+import type { CoreSettings } from '../../src/core/context.ts'
 import { addEnvironment } from '../../src/core/environment/create.ts'
 import type { Environment } from '../../src/core/environment/environment.ts'
 import { ensureDefaultProject } from '../../src/core/project/create.ts'
@@ -26,7 +27,7 @@ export interface Code {
   readonly clock: typeof systemClock
   readonly log: typeof silentLog
   readonly sealer: Sealer
-  readonly settings: { readonly appsDomain: string; readonly instanceRange: ReturnType<typeof parseRange>; readonly allowHttpSources: boolean }
+  readonly settings: CoreSettings
   readonly git: Repositories
   readonly app: App
   readonly production: Environment
@@ -45,7 +46,7 @@ export async function someCode(): Promise<Code> {
     clock: systemClock,
     log: silentLog,
     sealer: await openSealer(await aFolder()),
-    settings: { appsDomain: 'localhost', instanceRange: parseRange('10.231.0.0/16'), allowHttpSources: true },
+    settings: { appsDomain: 'localhost', instanceRange: parseRange('10.231.0.0/16'), consoleHosts: [], domainProof: null, allowHttpSources: true },
   }
   await ensureDefaultProject(parts)
   const [project] = await parts.store.read.projects.list(EVERYTHING)

@@ -22,8 +22,8 @@ const NEW: Readonly<Record<Role, { readonly anywhere: readonly Permission[]; rea
     inProduction: ['domain.write', 'source.manage', 'environment.operate', 'config.write', 'source.push'],
   },
   admin: {
-    anywhere: ['app.remove', 'token.manage', 'project.manage', 'registry.manage', 'installation.clean'],
-    inProduction: ['app.remove', 'token.manage', 'project.manage', 'registry.manage', 'installation.clean'],
+    anywhere: ['app.remove', 'domain.claim_any', 'token.manage', 'project.manage', 'registry.manage', 'installation.clean'],
+    inProduction: ['app.remove', 'domain.claim_any', 'token.manage', 'project.manage', 'registry.manage', 'installation.clean'],
   },
 }
 

@@ -16,6 +16,7 @@ export const PERMISSIONS = {
   'environment.operate': 'deploy, roll back, restart, stop, start, scale, cancel, run commands',
   'config.write': 'change configuration',
   'domain.write': 'add and remove hostnames',
+  'domain.claim_any': 'add hostnames that need an administrator: addresses, bare suffixes, wide wildcards',
   'app.remove': 'remove an app with all its environments',
   'token.manage': 'create, list and revoke tokens',
   'project.manage': 'create projects',
@@ -37,6 +38,7 @@ const LEAST_ROLE = {
   'environment.operate': 'developer',
   'config.write': 'developer',
   'domain.write': 'releaser',
+  'domain.claim_any': 'admin',
   'app.remove': 'admin',
   'token.manage': 'admin',
   'project.manage': 'admin',
@@ -48,7 +50,7 @@ const LEAST_ROLE = {
 const PRODUCTION_ROLE: Partial<Record<Permission, Role>> = { 'environment.operate': 'releaser', 'config.write': 'releaser', 'source.push': 'releaser' }
 
 /** What concerns all projects at once: not for a token of one. */
-const WHOLE_INSTALLATION: readonly Permission[] = ['project.manage', 'registry.manage', 'installation.clean']
+const WHOLE_INSTALLATION: readonly Permission[] = ['project.manage', 'domain.claim_any', 'registry.manage', 'installation.clean']
 
 /** Whether the actor may; with an environment also whether there. Deny by default. */
 export function may(actor: Actor, permission: Permission, environment?: Pick<Environment, 'name'>): boolean {
