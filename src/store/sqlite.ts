@@ -156,7 +156,7 @@ function nouns(db: Db) {
     domains: new Records<Nouns['domains']>(db, { table: 'domain', key: 'host' }),
     configRevisions: new Records<Nouns['configRevisions']>(db, { table: 'config_revision', json: ['actor', 'values'] }),
     secretVersions: new Records<Nouns['secretVersions']>(db, { table: 'secret_version', json: ['sealed'] }),
-    artifacts: new Records<Nouns['artifacts']>(db, { table: 'artifact', json: ['runSpec'] }),
+    artifacts: new Records<Nouns['artifacts']>(db, { table: 'artifact', json: ['runSpec', 'buildValues'] }),
     releases: new Records<Nouns['releases']>(db, { table: 'release', json: ['actor', 'runSpec'] }),
     pins: new Records<Nouns['pins']>(db, { table: 'pin', key: 'environment_id' }),
     builds: new Records<Nouns['builds']>(db, { table: 'build', json: ['actor', 'tests'], flags: ['trusted', 'again'] }),

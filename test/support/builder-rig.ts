@@ -103,6 +103,14 @@ export class BuilderRig {
     return JSON.parse((await run('docker', ['inspect', '--format', '{{json .Config.Cmd}}', digest])).stdout)
   }
 
+  /** Every file of the app in an image, with a hash of what it holds; links with where they lead. */
+  async filesOf({ digest }: BuildResult): Promise<ReadonlyMap<string, string>> {
+    const look = 'cd /app && find . -type f -exec sha256sum {} + && find . -type l | while read -r link; do echo "$(readlink "$link")  $link"; done'
+    const listed = await run('docker', ['run', '--rm', '--network=none', '--entrypoint=sh', digest, '-c', look], { timeoutMs: 120_000 })
+    const lines = listed.stdout.split('\n').filter((line) => line !== '')
+    return new Map(lines.map((line) => [line.slice(line.indexOf('  ') + 2), line.slice(0, line.indexOf('  '))]))
+  }
+
   /** Stops an instance as the platform does; gives its exit code. */
   async stop(name: string): Promise<number | null> {
     await this.runtime.stop(name)

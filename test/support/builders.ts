@@ -76,6 +76,7 @@ export function anArtifact(said: Partial<Artifact> = {}): Artifact {
     buildId: null,
     treeId: null,
     recipe: null,
+    buildValues: {},
     content: null,
     reference: null,
     runSpec: DEFAULT_RUN_SPEC,

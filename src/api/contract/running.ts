@@ -23,7 +23,11 @@ export const running = {
     permission: 'config.write',
     params: EnvironmentParams,
     body: z.strictObject({ set: z.record(ConfigKey, z.string()).default({}), secret: z.array(ConfigKey).default([]), unset: z.array(ConfigKey).default([]) }),
-    response: z.object({ revision: z.int(), deployment: resource.Deployment.nullable() }),
+    response: z.object({
+      revision: z.int(),
+      builtIn: z.array(ConfigKey).describe('Changed keys of build.secrets: the image was built with another value, and keeps it until the next build'),
+      deployment: resource.Deployment.nullable(),
+    }),
   }),
   revokeSecret: endpoint({
     method: 'POST',

@@ -25,8 +25,8 @@ export const config = {
   },
   changeConfig: async (handling, call) => {
     const { set, secret, unset } = endpoints.changeConfig.body.parse(call.body)
-    const { revision, deployment } = await revise(handling, { actor: call.actor, environment: environmentOf(call), set, secret, unset })
-    return { revision: revision.number, deployment: deployment && (await showDeployment(handling.store.read, deployment)) }
+    const { revision, deployment, builtIn } = await revise(handling, { actor: call.actor, environment: environmentOf(call), set, secret, unset })
+    return { revision: revision.number, builtIn: [...builtIn], deployment: deployment && (await showDeployment(handling.store.read, deployment)) }
   },
   revokeSecret: async (handling, call) => {
     const asked = endpoints.revokeSecret.body.parse(call.body)

@@ -73,6 +73,7 @@ interface Change {
 async function change(terminal: Terminal, asked: Change): Promise<void> {
   const params = await placeNamed(asked.options.app, asked.options.environment)
   const answer = await terminal.client.call(endpoints.changeConfig, { params, body: asked.body })
+  if (answer.builtIn.length > 0) terminal.say(needsBuild(params, answer.builtIn))
   if (answer.deployment === null || asked.options.detach) {
     return terminal.show(
       answer,
@@ -82,6 +83,11 @@ async function change(terminal: Terminal, asked: Change): Promise<void> {
   }
   terminal.say(`configuration c${answer.revision}`)
   return followDeployment(terminal, answer.deployment.id)
+}
+
+function needsBuild({ app, environment }: Place, keys: readonly string[]): string {
+  const place = environment === 'production' ? app : `${app} -e ${environment}`
+  return `The image was built with the earlier value of ${keys.join(', ')} (build.secrets) and keeps it. "lockgate deploy ${place} --rebuild" builds the new value in.`
 }
 
 async function get(terminal: Terminal, key: string | undefined, options: ChangeOptions & { readonly revision?: string }): Promise<void> {

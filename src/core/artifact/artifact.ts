@@ -12,6 +12,8 @@ export interface Artifact {
   /** What it was made of: the git tree and the recipe of its build. The same again need not be built. */
   readonly treeId: string | null
   readonly recipe: string | null
+  /** For each key of `build.secrets` a keyed hash of the value that its build was given: the value may stand in the image. */
+  readonly buildValues: Readonly<Record<string, string>>
   /** Hash of its files without their times: two builds of the same code agree on it. */
   readonly content: string | null
   /** NAME@sha256:… in the registry of artifacts; null: it is in the engine only. */

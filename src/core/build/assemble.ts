@@ -45,7 +45,7 @@ export function assemble(checkout: Checkout, parts: Parts): StepsPlan {
   const build = said.steps === undefined ? (parts.build ?? []) : said.steps.map((run) => step(run, 'build'))
   const test = said.test === undefined ? (parts.test ?? []) : [step(said.test, 'test')]
   const finish = said.install === undefined ? (parts.finish ?? []) : []
-  const steps = [...install, ...build, ...test, ...finish]
+  const steps = [...install, ...build, ...test, ...finish].map((one) => withoutCommitted(one, checkout.files))
   const overridden = (['builder', 'runner', 'install', 'steps', 'output'] as const).filter((key) => said[key] !== undefined)
   return {
     kind: parts.kind,
@@ -58,6 +58,12 @@ export function assemble(checkout: Checkout, parts: Parts): StepsPlan {
     env: parts.env ?? {},
     releaseCommand: procfileOf(checkout).release,
   }
+}
+
+/** An output that the repository itself has would be replaced by what was kept, with its own files gone. */
+function withoutCommitted({ keeps, ...step }: PlannedStep, files: readonly string[]): PlannedStep {
+  const isCommitted = keeps?.outputs.some((output) => files.some((file) => file === output || file.startsWith(`${output}/`))) ?? false
+  return keeps === undefined || isCommitted ? step : { ...step, keeps }
 }
 
 /** What runs, where the repository says it: `processes.web.command` of lockgate.yaml, else `web:` of the Procfile. */

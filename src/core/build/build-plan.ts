@@ -52,8 +52,8 @@ export interface PlannedStep {
   readonly phase: 'install' | 'build' | 'test'
   readonly env?: Readonly<Record<string, string>>
   /**
-   * What it makes depends on these files alone (and on the builder): the same inputs bring the outputs back from the cache
-   * without running it. Left out where a script of the app may look at anything.
+   * What it makes follows from these files, the builder, the environment and the steps before it: the same key brings the outputs
+   * back from the cache without running it. Left out where anything else may take part.
    */
   readonly keeps?: { readonly inputs: readonly string[]; readonly outputs: readonly string[] }
 }

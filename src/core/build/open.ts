@@ -5,6 +5,7 @@ import { type Actor, EVERYTHING } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
 import type { Manifest } from '../app/manifest.ts'
 import { parseManifest } from '../app/parse-manifest.ts'
+import type { Artifact } from '../artifact/artifact.ts'
 import type { Context } from '../context.ts'
 import { deployArtifact } from '../deployment/deploy.ts'
 import type { Deployment } from '../deployment/deployment.ts'
@@ -12,6 +13,7 @@ import type { Environment } from '../environment/environment.ts'
 import type { Build } from './build.ts'
 import { move, recordBuild } from './record.ts'
 import { builtBefore } from './reuse.ts'
+import { buildValuesOf } from './secrets.ts'
 import type { Source } from './source.ts'
 
 export interface OpenBuild {
@@ -33,10 +35,10 @@ export interface OpenBuild {
 export type Opened = { readonly build: Build; readonly deployment: null } | { readonly build: null; readonly deployment: Deployment }
 
 /** Builds and deploys a commit; a commit that was built before is deployed again without a build. */
-export async function openBuild(context: Pick<Context, 'store' | 'clock'>, source: Source, input: OpenBuild): Promise<Opened> {
-  const { app, environment, actor, commitId, trusted = true } = input
-  const built = input.rebuild ? null : await builtBefore(context.store.read, source, { app, commitId, trusted })
-  const manifest = built ? await manifestOf(source, app, input.commitId) : null
+export async function openBuild(context: Pick<Context, 'store' | 'clock' | 'sealer'>, source: Source, input: OpenBuild): Promise<Opened> {
+  const { app, environment, actor } = input
+  const trusted = input.trusted ?? true
+  const { built, manifest } = input.rebuild ? NOTHING : await earlier(context, source, { ...input, trusted })
   const now = context.clock.now()
   return context.store.transaction(async (tx): Promise<Opened> => {
     // Retention may have taken it meanwhile.
@@ -51,6 +53,22 @@ export async function openBuild(context: Pick<Context, 'store' | 'clock'>, sourc
     await input.also?.(tx, opened)
     return opened
   })
+}
+
+interface Earlier {
+  readonly built: Artifact | null
+  readonly manifest: Manifest | null
+}
+const NOTHING: Earlier = { built: null, manifest: null }
+
+/** The artifact of the same commit with the same values, and what its lockgate.yaml says. */
+async function earlier(context: Pick<Context, 'store' | 'sealer'>, source: Source, input: OpenBuild & { readonly trusted: boolean }): Promise<Earlier> {
+  const { app, environment, commitId, trusted } = input
+  const { read } = context.store
+  if ((await read.artifacts.list(EVERYTHING, { where: { appId: app.id, commitId, removedAt: null }, limit: 1 })).length === 0) return NOTHING
+  const manifest = await manifestOf(source, app, commitId)
+  const values = trusted ? await buildValuesOf(context, { environmentId: environment.id }, manifest) : {}
+  return { manifest, built: await builtBefore(read, source, { app, commitId, trusted, values }) }
 }
 
 type Queued = Pick<Build, 'ref' | 'commitId' | 'trusted' | 'purpose' | 'artifactId'> &

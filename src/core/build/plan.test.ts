@@ -133,16 +133,3 @@ test('a Dockerfile comes before a Makefile, and one that lockgate.yaml names has
 test('only the files that decide are asked for', () => {
   expect(filesToRead(['Makefile', 'README.md', 'package.json', 'src/Makefile', 'src/app.py']).toSorted()).toEqual(['Makefile', 'package.json'])
 })
-
-test('what npm ci makes is kept while no script of the app takes part in it', () => {
-  const installOf = (described: object): unknown => {
-    const plan = planBuild(aCheckout({ 'package.json': JSON.stringify(described), 'package-lock.json': '{}', 'server.js': '' }))
-    return plan.kind === 'dockerfile' ? null : plan.steps[0]
-  }
-
-  expect(installOf({ scripts: { start: 'node server.js' } })).toMatchObject({
-    keeps: { inputs: ['package.json', 'package-lock.json'], outputs: ['node_modules'] },
-  })
-  for (const described of [{ scripts: { postinstall: 'node make.js' } }, { workspaces: ['packages/*'] }, { dependencies: { x: 'file:../x' } }])
-    expect(installOf(described)).not.toHaveProperty('keeps')
-})

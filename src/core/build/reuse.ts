@@ -7,17 +7,23 @@ import type { Source } from './source.ts'
 
 const LOOKED_AT = 20
 
-/** The newest artifact of a commit; null: it has to be built. The root of an app can change: only the same folder is the same. */
+/** The newest artifact of a commit that was built with these values; null: it has to be built. The root of an app can change: only the same folder is the same. */
 export async function builtBefore(
   read: ReadStore,
   source: Pick<Source, 'treeOf'>,
-  of: { readonly app: App; readonly commitId: string; readonly trusted: boolean },
+  of: { readonly app: App; readonly commitId: string; readonly trusted: boolean; readonly values: Readonly<Record<string, string>> | null },
 ): Promise<Artifact | null> {
-  const { app, commitId, trusted } = of
+  const { app, commitId, trusted, values } = of
+  if (values === null) return null
   const artifacts = await takable(read, { appId: app.id, commitId }, trusted)
   if (artifacts.length === 0) return null
   const treeId = await source.treeOf({ app: app.name, commitId, root: app.root })
-  return artifacts.find((artifact) => artifact.treeId === treeId) ?? null
+  return artifacts.find((artifact) => artifact.treeId === treeId && isSame(artifact.buildValues, values)) ?? null
+}
+
+/** Whether two builds were given the same values. */
+function isSame(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
+  return Object.keys(one).length === Object.keys(other).length && Object.entries(one).every(([name, hash]) => other[name] === hash)
 }
 
 /** The newest artifact of a tree and a recipe. */

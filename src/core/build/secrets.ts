@@ -3,14 +3,15 @@ import type { Manifest } from '../app/manifest.ts'
 import { headRevision } from '../config-revision/revise.ts'
 import type { Context } from '../context.ts'
 import { environmentOf } from '../secret/environment.ts'
-import type { Build } from './build.ts'
 import { BuildFailure } from './build-failure.ts'
+
+type Values = Pick<Context, 'store' | 'sealer'>
 
 /**
  * The values `build.secrets` of `lockgate.yaml` names, from the newest configuration of the environment that is built for.
  * Throws BuildFailure `not_understood` for a name that is not there.
  */
-export async function buildSecretsOf(context: Pick<Context, 'store' | 'sealer'>, build: Build, manifest: Manifest): Promise<Record<string, string>> {
+export async function buildSecretsOf(context: Values, build: { readonly environmentId: string }, manifest: Manifest): Promise<Record<string, string>> {
   const names = manifest.build?.secrets ?? []
   if (names.length === 0) return {}
   const environment = await context.store.read.environments.get(EVERYTHING, build.environmentId)
@@ -27,4 +28,19 @@ export async function buildSecretsOf(context: Pick<Context, 'store' | 'sealer'>,
     secrets[name] = value
   }
   return secrets
+}
+
+/** A keyed hash of each value that a build is given: what is recorded of them and compared. */
+export function hashedValues({ sealer }: Pick<Context, 'sealer'>, secrets: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(secrets).map(([name, value]) => [name, sealer.fingerprint(name, value)]))
+}
+
+/** The hashes of the values that a build for this environment would be given; null: one of them is not there. */
+export async function buildValuesOf(context: Values, build: { readonly environmentId: string }, manifest: Manifest): Promise<Record<string, string> | null> {
+  try {
+    return hashedValues(context, await buildSecretsOf(context, build, manifest))
+  } catch (error) {
+    if (error instanceof BuildFailure) return null
+    throw error
+  }
 }

@@ -16,7 +16,7 @@ import { buildLimitsOf } from './limits.ts'
 import { BuildLog } from './log.ts'
 import { move } from './record.ts'
 import { sameBefore } from './reuse.ts'
-import { buildSecretsOf } from './secrets.ts'
+import { buildSecretsOf, hashedValues } from './secrets.ts'
 import type { Source, Tree } from './source.ts'
 import { StepBook } from './step-book.ts'
 
@@ -107,6 +107,7 @@ export class BuildWork {
       tar: () => tree.tar(),
       trusted: build.trusted,
       secrets,
+      values: hashedValues(this.#context, secrets),
       limits: buildLimitsOf(manifest),
       log: (line) => this.#log.line(line),
       step: (step) => this.#steps.note(step),
@@ -205,10 +206,19 @@ export class BuildWork {
     })
   }
 
-  #artifactOf({ manifest, tree, recipe }: Opened, { result, reused, reference }: Made, now: number): Omit<Artifact, 'id' | 'removedAt'> {
+  #artifactOf({ manifest, tree, recipe, request }: Opened, { result, reused, reference }: Made, now: number): Omit<Artifact, 'id' | 'removedAt'> {
     const build = this.#build
     const origin = `${build.ref.replace(/^refs\/(heads|tags)\//, '').replace(/^refs\/lockgate\//, '')}@${build.commitId.slice(0, 7)}`
-    const whose = { projectId: build.projectId, appId: build.appId, origin, commitId: build.commitId, treeId: tree.id, recipe, createdAt: now }
+    const whose = {
+      projectId: build.projectId,
+      appId: build.appId,
+      origin,
+      commitId: build.commitId,
+      treeId: tree.id,
+      recipe,
+      buildValues: request.values,
+      createdAt: now,
+    }
     // The tree is the same, so is its lockgate.yaml: how it runs was decided when it was made.
     if (reused) return { ...whose, buildId: reused.buildId, digest: reused.digest, content: reused.content, reference, runSpec: reused.runSpec }
     if (!result) throw new Error('a build was neither made nor reused')

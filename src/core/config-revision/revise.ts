@@ -1,7 +1,8 @@
 import { InvalidError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { ReadStore, Tx } from '../../store/types.ts'
-import type { Actor, ActorRef } from '../actor/actor.ts'
+import { type Actor, type ActorRef, EVERYTHING } from '../actor/actor.ts'
+import type { Artifact } from '../artifact/artifact.ts'
 import type { Context } from '../context.ts'
 import type { Deployment } from '../deployment/deployment.ts'
 import { openDeployment } from '../deployment/open.ts'
@@ -22,6 +23,8 @@ export interface Revised {
   readonly revision: ConfigRevision
   /** null before the first artifact: a revision, and no release. */
   readonly deployment: Deployment | null
+  /** Changed keys whose earlier value the build read: it may stand in the image until the next build. */
+  readonly builtIn: readonly string[]
 }
 
 const LARGEST_VALUE = 64 * 1024
@@ -49,7 +52,13 @@ export function revise(context: Pick<Context, 'store' | 'clock' | 'sealer'>, inp
       throw new InvalidError('config.nothing_changed', 'Every key has that value already; nothing was changed.')
     const note = [...Object.keys(input.set).map((key) => `set ${key}`), ...input.unset.map((key) => `unset ${key}`)].join(', ')
     const revision = await addRevision(tx, { environment, values, note, actor: input.actor, now })
-    return { revision, deployment: await deployRevision(tx, { environment, revision, actor: input.actor, now }) }
+    const releaseId = await releaseToChange(tx, environment)
+    const artifact = releaseId === null ? null : await tx.artifacts.get(EVERYTHING, (await tx.releases.get(EVERYTHING, releaseId)).artifactId)
+    if (artifact === null) return { revision, deployment: null, builtIn: [] }
+    const builtIn = [...Object.keys(input.set), ...input.unset].filter((key) =>
+      isOtherThanBuilt(context, artifact.buildValues[key], { key, value: input.set[key] }),
+    )
+    return { revision, deployment: await deployRevision(tx, { environment, revision, artifact, actor: input.actor, now }), builtIn: builtIn.toSorted() }
   })
 }
 
@@ -133,27 +142,45 @@ export async function ensureRevision(tx: Tx, input: Omit<AddRevision, 'values' |
   return (await headRevision(tx, input.environment)) ?? addRevision(tx, { ...input, values: {}, note: 'empty' })
 }
 
-/** A release of the newest artifact with a new configuration, and its deployment; null before the first artifact. */
-async function deployRevision(
-  tx: Tx,
-  input: { readonly environment: Environment; readonly revision: ConfigRevision; readonly actor: Actor; readonly now: number },
-): Promise<Deployment | null> {
-  const { environment, revision, actor, now } = input
-  const scope = { projectId: environment.projectId }
-  // What is on its way in counts as what is there: the configuration must not bring an older artifact back.
-  const coming = (
-    await tx.deployments.list(scope, {
+function isOtherThanBuilt(
+  { sealer }: Pick<Context, 'sealer'>,
+  built: string | undefined,
+  now: { readonly key: string; readonly value: string | undefined },
+): boolean {
+  return built !== undefined && (now.value === undefined || sealer.fingerprint(now.key, now.value) !== built)
+}
+
+/** The release on its way in, else the one of the wish: a configuration must not bring an older artifact back. Null before the first. */
+async function releaseToChange(tx: Tx, environment: Environment): Promise<string | null> {
+  const coming = await comingDeployment(tx, environment)
+  return coming?.request.releaseId ?? environment.wish.releaseId
+}
+
+async function comingDeployment(tx: Tx, environment: Environment): Promise<Deployment | null> {
+  const found = await tx.deployments.list(
+    { projectId: environment.projectId },
+    {
       where: { environmentId: environment.id, status: ['queued', 'running'], verb: ['deploy', 'rollback'] },
       orderBy: 'number',
       descending: true,
       limit: 1,
-    })
-  )[0]
-  const releaseId = coming?.request.releaseId ?? environment.wish.releaseId
-  if (releaseId === null) return null
-  const artifact = await tx.artifacts.get(scope, (await tx.releases.get(scope, releaseId)).artifactId)
+    },
+  )
+  return found[0] ?? null
+}
+
+interface Deploying {
+  readonly environment: Environment
+  readonly revision: ConfigRevision
+  readonly artifact: Artifact
+  readonly actor: Actor
+  readonly now: number
+}
+
+/** A release of the newest artifact with a new configuration, and its deployment; null in an environment that is stopped. */
+async function deployRevision(tx: Tx, { environment, revision, artifact, actor, now }: Deploying): Promise<Deployment | null> {
   const release = await createRelease(tx, { environment, artifact, configRevision: revision, actor, now })
-  if (!environment.wish.running && !coming) return rememberRelease(tx, environment, release.id)
+  if (!environment.wish.running && (await comingDeployment(tx, environment)) === null) return rememberRelease(tx, environment, release.id)
   return openDeployment(tx, { environment, verb: 'deploy', request: { releaseId: release.id, count: null }, actor, now, buildId: null })
 }
 

@@ -94,6 +94,7 @@ export async function deployImage(
       buildId: null,
       treeId: null,
       recipe: null,
+      buildValues: {},
       content: null,
       reference: null,
       runSpec,

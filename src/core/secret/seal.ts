@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { RejectedError } from '../../lib/errors.ts'
@@ -74,6 +74,14 @@ class AesSealer implements Sealer {
         { cause },
       )
     }
+  }
+
+  fingerprint(name: string, value: string): string {
+    const key = hkdfSync('sha256', this.#key(this.#file.current), '', 'lockgate fingerprint of a value', 32)
+    return createHmac('sha256', Buffer.from(key))
+      .update(JSON.stringify([name, value]))
+      .digest('hex')
+      .slice(0, 32)
   }
 
   #key(id: string): Buffer {

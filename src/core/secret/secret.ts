@@ -23,6 +23,8 @@ export interface Sealer {
   seal(value: string, context: SecretContext): SealedValue
   /** Throws RejectedError `secret.cannot_open` when the key is missing or the text was changed or moved. */
   open(sealed: SealedValue, context: SecretContext): string
+  /** A keyed hash of a named value: says whether two values are equal, and cannot be tried out without the key file. */
+  fingerprint(name: string, value: string): string
 }
 
 /** The additional data of the encryption: a sealed value opens only where it belongs. */

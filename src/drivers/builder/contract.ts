@@ -18,6 +18,7 @@ export interface BuildOptions {
   readonly manifest?: Manifest
   readonly limits?: Partial<BuildLimits>
   readonly appId?: string
+  readonly secrets?: Readonly<Record<string, string>>
 }
 
 /** A request for a checkout of these files. */
@@ -39,7 +40,8 @@ export function aBuild(files: Readonly<Record<string, string>>, options: BuildOp
         for (const [name, text] of Object.entries(files)) tar.entry({ name, mode: 0o644 }, text)
       }),
     trusted: true,
-    secrets: {},
+    secrets: options.secrets ?? {},
+    values: options.secrets ?? {},
     step: (step) => steps.push(step),
     limits: { ...DEFAULT_BUILD_LIMITS, ...options.limits },
     log: (line) => lines.push(line),

@@ -22,6 +22,8 @@ export interface BuildRequest {
   readonly trusted: boolean
   /** Variables of every step, and for `RUN --mount=type=secret,id=…` of a Dockerfile; never in an image, a log, or an argument. Empty when not trusted. */
   readonly secrets: Readonly<Record<string, string>>
+  /** For each name in `secrets` a keyed hash of its value: two builds with the same hashes had the same values. */
+  readonly values: Readonly<Record<string, string>>
   /** One line of the log, without its line end. */
   readonly log: (line: string) => void
   /** Told when a step begins and when it ends. */
@@ -58,7 +60,7 @@ export interface BuildResult {
  */
 export interface Builder {
   /**
-   * A short hash of everything beside the files that decides what `build` would make: plan, builder and runner images. The
+   * A short hash of everything beside the files that decides what `build` would make: plan, values of secrets, builder and runner images. The
    * same tree with the same recipe need not be built again. Null: cannot be told (an image somebody may have moved).
    */
   recipe(request: BuildRequest): Promise<string | null>

@@ -12,8 +12,12 @@ const NEWEST_YARN = '4.18.1'
 export const TOOLS = '.lockgate'
 const TOOLS_PATH = `/app/${TOOLS}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`
 
+/** What a manager fetched, for the next build too; or for this build alone, where files of the app are among it. */
+const SHARED_CACHE = '/cache'
+const OWN_CACHE = `/app/${TOOLS}/cache`
+
 const LOCKS = {
-  npm: ['package-lock.json', 'npm-shrinkwrap.json'],
+  npm: ['npm-shrinkwrap.json', 'package-lock.json'],
   pnpm: ['pnpm-lock.yaml'],
   yarn: ['yarn.lock'],
   bun: ['bun.lock', 'bun.lockb'],
@@ -37,8 +41,10 @@ export interface PackageManager {
 export interface Wanted {
   /** The `packageManager` field of package.json. */
   readonly packageManager: string | undefined
-  /** What an install makes depends on package.json and the lock alone. */
-  readonly isInstallPlain: boolean
+  /** What npm makes of this lock follows from it, package.json and .npmrc. */
+  readonly isClosed: (lock: string) => boolean
+  /** The install copies a folder or an archive of the app, which a cache of the manager knows by its name or by its old hash. */
+  readonly copiesLocalFiles: (lock: string) => boolean
 }
 
 /**
@@ -57,15 +63,17 @@ export function packageManagerOf(checkout: Checkout, wanted: Wanted): PackageMan
       'bun is not understood here: name an image that has it as build.builder in lockgate.yaml, with build.install and build.steps',
     )
   if (lock === undefined) throw new BuildFailure('not_understood', withoutLock(name, wanted.packageManager))
-  const inputs = ['package.json', lock, '.npmrc', '.yarnrc', '.yarnrc.yml', 'pnpm-workspace.yaml'].filter((one) => files.includes(one))
-  const keeps = wanted.isInstallPlain && !files.some((one) => one.startsWith('.yarn/')) ? { keeps: { inputs, outputs: ['node_modules'] } } : {}
-  if (name === 'npm') return npm(lock, keeps)
-  return name === 'pnpm' ? pnpm(checkout, { lock, version, keeps }) : yarn(checkout, { lock, version, keeps })
+  const cache = wanted.copiesLocalFiles(lock) ? OWN_CACHE : SHARED_CACHE
+  if (name === 'npm') {
+    const inputs = ['package.json', lock, '.npmrc'].filter((one) => files.includes(one))
+    return npm(lock, { cache, keeps: wanted.isClosed(lock) ? { keeps: { inputs, outputs: ['node_modules'] } } : {} })
+  }
+  return name === 'pnpm' ? pnpm(checkout, { lock, version, cache }) : yarn(checkout, { lock, version, cache })
 }
 
 function withoutLock(name: 'npm' | 'pnpm' | 'yarn', field: string | undefined): string {
   const said = field === undefined ? '' : ` (the package.json asks for ${field})`
-  const lock = LOCKS[name][0]
+  const lock = { npm: 'package-lock.json', pnpm: 'pnpm-lock.yaml', yarn: 'yarn.lock' }[name]
   return `This looks like a Node app, but there is no ${lock}${said}, so that two builds could differ: run "${name} install" and commit the ${lock} it writes`
 }
 
@@ -73,22 +81,24 @@ type Keeps = Pick<PlannedStep, 'keeps'>
 interface Locked {
   readonly lock: string
   readonly version: string | undefined
-  readonly keeps: Keeps
+  readonly cache: string
 }
 
-function npm(lock: string, keeps: Keeps): PackageManager {
+function npm(lock: string, { cache, keeps }: { readonly cache: string; readonly keeps: Keeps }): PackageManager {
+  const isOwn = cache === OWN_CACHE
+  const env = isOwn ? { npm_config_cache: `${cache}/npm` } : {}
   return {
     called: 'npm',
     lock,
-    env: {},
-    install: [{ name: 'npm ci', run: ['npm', 'ci'], phase: 'install', ...keeps }],
+    env,
+    install: [{ name: 'npm ci', run: ['npm', 'ci'], phase: 'install', ...(isOwn ? { env } : {}), ...keeps }],
     script: (name) => ({ name: `npm run ${name}`, run: ['npm', 'run', name], phase: 'build' }),
     prune: [{ name: 'npm prune --omit=dev', run: ['npm', 'prune', '--omit=dev'], phase: 'build' }],
-    clean: [],
+    clean: isOwn ? [CLEAN] : [],
   }
 }
 
-function pnpm({ texts }: Checkout, { lock, version, keeps }: Locked): PackageManager {
+function pnpm({ texts }: Checkout, { lock, version, cache }: Locked): PackageManager {
   const [, format = '9'] = /^lockfileVersion:\s*['"]?(\d+)/m.exec(texts[lock] ?? '') ?? []
   const chosen = version ?? PNPM[format]
   if (chosen === undefined)
@@ -96,27 +106,27 @@ function pnpm({ texts }: Checkout, { lock, version, keeps }: Locked): PackageMan
       'not_understood',
       `The ${lock} has format ${format}, which no known pnpm writes: say which in the field packageManager of package.json`,
     )
-  const env = { PATH: TOOLS_PATH, npm_config_store_dir: '/cache/pnpm' }
+  const env = { PATH: TOOLS_PATH, npm_config_store_dir: `${cache}/pnpm` }
   const step = (run: readonly string[], phase: PlannedStep['phase']): PlannedStep => ({ name: run.join(' '), run, phase, env })
   return {
     called: `pnpm ${chosen}`,
     lock,
     env,
-    install: [fetched(`pnpm@${chosen}`), { ...step(['pnpm', 'install', '--frozen-lockfile'], 'install'), ...keeps }],
+    install: [fetched(`pnpm@${chosen}`), step(['pnpm', 'install', '--frozen-lockfile'], 'install')],
     script: (name) => step(['pnpm', 'run', name], 'build'),
     prune: [step(['pnpm', 'prune', '--prod', '--ignore-scripts'], 'build')],
     clean: [CLEAN],
   }
 }
 
-function yarn({ texts }: Checkout, { lock, version, keeps }: Locked): PackageManager {
+function yarn({ texts }: Checkout, { lock, version, cache }: Locked): PackageManager {
   const isClassic = version === undefined ? !(texts[lock] ?? '').includes('__metadata:') : version.startsWith('1.')
   const [, format = ''] = /^__metadata:\s*version: (\d+)/m.exec(texts[lock] ?? '') ?? []
   const chosen = version ?? (isClassic ? YARN_CLASSIC : (YARN_BERRY[format] ?? NEWEST_YARN))
   // An app is started by node: with Plug'n'Play it would find no package.
   const settings = isClassic
-    ? { YARN_CACHE_FOLDER: '/cache/yarn' }
-    : { YARN_NODE_LINKER: 'node-modules', YARN_GLOBAL_FOLDER: '/cache/yarn-berry', YARN_ENABLE_TELEMETRY: '0' }
+    ? { YARN_CACHE_FOLDER: `${cache}/yarn` }
+    : { YARN_NODE_LINKER: 'node-modules', YARN_GLOBAL_FOLDER: `${cache}/yarn-berry`, YARN_ENABLE_TELEMETRY: '0' }
   const env = { PATH: TOOLS_PATH, ...settings }
   const step = (run: readonly string[], phase: PlannedStep['phase']): PlannedStep => ({ name: run.join(' '), run, phase, env })
   return {
@@ -125,7 +135,7 @@ function yarn({ texts }: Checkout, { lock, version, keeps }: Locked): PackageMan
     env,
     install: [
       fetched(isClassic ? `yarn@${chosen}` : `@yarnpkg/cli-dist@${chosen}`),
-      { ...step(isClassic ? ['yarn', 'install', '--frozen-lockfile', '--non-interactive'] : ['yarn', 'install', '--immutable'], 'install'), ...keeps },
+      step(isClassic ? ['yarn', 'install', '--frozen-lockfile', '--non-interactive'] : ['yarn', 'install', '--immutable'], 'install'),
     ],
     script: (name) => step(['yarn', 'run', name], 'build'),
     prune: [

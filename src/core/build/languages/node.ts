@@ -2,11 +2,13 @@ import { z } from 'zod'
 import { assemble, nearly, notThis, type Parts, saidCommand } from '../assemble.ts'
 import type { BuildPlan, Checkout, Language, NotThis } from '../build-plan.ts'
 import { type Ask, askOf, firstLine, nodeVersion, type Version } from '../versions.ts'
+import { copiesLocalFiles, isNpmInstallClosed } from './closed-install.ts'
 import { compiledPackage } from './node-native.ts'
 import { type PackageManager, packageManagerOf } from './node-packages.ts'
 
-const LOCKS = ['package-lock.json', 'npm-shrinkwrap.json', 'pnpm-lock.yaml', 'yarn.lock']
-const READS = ['package.json', '.node-version', '.nvmrc', 'Procfile', ...LOCKS]
+// npm takes the shrinkwrap where both are there.
+const LOCKS = ['npm-shrinkwrap.json', 'package-lock.json', 'pnpm-lock.yaml', 'yarn.lock']
+const READS = ['package.json', '.node-version', '.nvmrc', '.npmrc', 'Procfile', ...LOCKS]
 /** Scripts that npm runs by itself while it installs: they may look at any file. */
 const LIFECYCLE = ['preinstall', 'install', 'postinstall', 'prepublish', 'preprepare', 'prepare', 'postprepare']
 /** What a generator leaves, by the package that it is. */
@@ -56,7 +58,7 @@ function planProgram(checkout: Checkout): BuildPlan | NotThis {
     return nearly(
       'the package.json has no script start, and there is no server.js, index.js or main: add a start script, or name the folder to serve as build.publish in lockgate.yaml',
     )
-  const manager = packageManagerOf(checkout, wantedOf(described))
+  const manager = packageManagerOf(checkout, wantedOf(checkout, described))
   return assemble(checkout, {
     ...common(checkout, described, manager),
     why: [...whyOf(checkout, described, manager), `runs ${command.join(' ')}`],
@@ -74,7 +76,7 @@ function planSite(checkout: Checkout): BuildPlan | NotThis {
   if ('not' in described) return described
   const folder = checkout.manifest.build?.publish ?? generatedFolder(described)
   if (folder === null) return notThis('the package.json names no generator that is known')
-  const manager = packageManagerOf(checkout, wantedOf(described))
+  const manager = packageManagerOf(checkout, wantedOf(checkout, described))
   return assemble(checkout, {
     ...common(checkout, described, manager),
     why: [...whyOf(checkout, described, manager), `serves ${folder}`],
@@ -124,14 +126,17 @@ function versionOf(checkout: Checkout, described: Package): Version {
   )
 }
 
-function wantedOf(described: Package): Parameters<typeof packageManagerOf>[1] {
-  return { packageManager: described.packageManager, isInstallPlain: isInstallPlain(described) }
+function wantedOf(checkout: Checkout, described: Package): Parameters<typeof packageManagerOf>[1] {
+  return {
+    packageManager: described.packageManager,
+    isClosed: (lock) => hasNoScript(described) && isNpmInstallClosed(checkout, lock),
+    copiesLocalFiles: (lock) => checkout.texts[lock] === null || copiesLocalFiles(checkout.texts[lock] ?? ''),
+  }
 }
 
-/** What an install makes depends on package.json and the lock alone: no script and no folder of the app takes part. */
-function isInstallPlain({ scripts, workspaces, dependencies, devDependencies, optionalDependencies }: Package): boolean {
-  const wanted = Object.values({ ...dependencies, ...devDependencies, ...optionalDependencies })
-  return LIFECYCLE.every((script) => scripts[script] === undefined) && workspaces === undefined && !wanted.some((one) => /^(file|link|portal):/.test(one))
+/** Neither a script of the app nor a workspace takes part when packages are installed. */
+function hasNoScript({ scripts, workspaces }: Package): boolean {
+  return LIFECYCLE.every((script) => scripts[script] === undefined) && workspaces === undefined
 }
 
 function packageOf({ files, texts }: Checkout): Package | NotThis {

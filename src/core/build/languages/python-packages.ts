@@ -2,6 +2,7 @@ import { parse } from 'smol-toml'
 import { z } from 'zod'
 import { BuildFailure } from '../build-failure.ts'
 import type { Checkout, PlannedStep } from '../build-plan.ts'
+import { isPipInstallClosed, isPoetryInstallClosed, isUvInstallClosed, localUvPackages, mayNameLocalFiles } from './closed-install.ts'
 
 const UV = '0.13.9'
 const POETRY = '2.5.1'
@@ -92,8 +93,12 @@ export function pythonPackages(checkout: Checkout): PythonPackages {
 
 function ofUv(checkout: Checkout, isTested: boolean): PythonPackages {
   const lock = tomlOf(checkout, 'uv.lock', LockedPackages)
-  // A project that is a package itself is installed from its own files, which are more than the lock.
-  const keeps = projectOf(checkout)['build-system'] === undefined ? { keeps: { inputs: ['pyproject.toml', 'uv.lock'], outputs: [VENV] } } : {}
+  const raw = tomlOf(checkout, 'uv.lock', z.unknown())
+  const isClosed =
+    projectOf(checkout)['build-system'] === undefined && isUvInstallClosed(checkout, { project: tomlOf(checkout, 'pyproject.toml', z.unknown()), lock: raw })
+  const inputs = ['pyproject.toml', 'uv.lock', '.python-version'].filter((file) => checkout.files.includes(file))
+  const keeps = isClosed ? { keeps: { inputs, outputs: [VENV] } } : {}
+  const refreshed = localUvPackages(raw).map((name) => `--refresh-package=${name}`)
   const env = {
     ...BUILD_ENV,
     UV_CACHE_DIR: '/cache/uv',
@@ -105,7 +110,7 @@ function ofUv(checkout: Checkout, isTested: boolean): PythonPackages {
   }
   const sync = (...more: string[]): PlannedStep => {
     const run = ['uv', 'sync', '--locked', ...more]
-    return { name: run.join(' '), run, phase: 'install', env }
+    return { name: run.join(' '), run: [...run, ...refreshed], phase: 'install', env }
   }
   return {
     lock: 'uv.lock',
@@ -123,7 +128,8 @@ function ofPoetry(checkout: Checkout, isTested: boolean): PythonPackages {
     const run = ['poetry', 'install', ...(isPackage ? [] : ['--no-root']), ...more]
     return { name: run.join(' '), run, phase: 'install', env }
   }
-  const keeps = isPackage ? {} : { keeps: { inputs: ['pyproject.toml', 'poetry.lock'], outputs: [VENV] } }
+  const isClosed = !isPackage && isPoetryInstallClosed(checkout, tomlOf(checkout, 'poetry.lock', z.unknown()))
+  const keeps = isClosed ? { keeps: { inputs: ['pyproject.toml', 'poetry.lock'], outputs: [VENV] } } : {}
   return {
     lock: 'poetry.lock',
     install: [...venv(), ...fetched(`poetry==${POETRY}`), { ...install('--compile', ...(isTested ? [] : ['--only', 'main'])), ...keeps }],
@@ -142,14 +148,14 @@ function isPoetryPackage(checkout: Checkout): boolean {
 }
 
 function ofPip(checkout: Checkout): PythonPackages {
-  const lines = (checkout.texts['requirements.txt'] ?? '').split(/\r?\n/).map((line) => line.replace(/(^|\s)#.*$/, '').trim())
+  const lines = requirementLines(checkout.texts['requirements.txt'] ?? '')
   const wanted = lines.filter((line) => /^[A-Za-z0-9]/.test(line))
   const names = wanted.map((line) => normalized(/^[A-Za-z0-9._-]+/.exec(line)?.[0] ?? ''))
   const unpinned = wanted.filter((line) => !/===?|@/.test(line))
-  // Other files and the app's own folder may take part in what these make.
-  const isPlain = lines.every((line) => !/^(-e|--editable|-r|--requirement|-c|--constraint|\.|\/|file:)/.test(line))
-  const keeps = isPlain ? { keeps: { inputs: ['requirements.txt'], outputs: [VENV] } } : {}
-  const run = ['pip', 'install', '--disable-pip-version-check', '--progress-bar', 'off', '-r', 'requirements.txt']
+  const keeps = isPipInstallClosed(lines) ? { keeps: { inputs: ['requirements.txt'], outputs: [VENV] } } : {}
+  // What pip made of a folder of the app it keeps by the name of the folder.
+  const uncached = mayNameLocalFiles(lines) ? ['--no-cache-dir'] : []
+  const run = ['pip', 'install', '--disable-pip-version-check', '--progress-bar', 'off', ...uncached, '-r', 'requirements.txt']
   return {
     lock: 'requirements.txt',
     install: [...venv(), { name: 'pip install -r requirements.txt', run, phase: 'install', env: BUILD_ENV, ...keeps }],
@@ -161,6 +167,12 @@ function ofPip(checkout: Checkout): PythonPackages {
         : [`warning: ${unpinned.length} of ${wanted.length} lines of requirements.txt name no exact version, so that the next build may get others`],
     has: (name) => names.includes(name),
   }
+}
+
+/** The lines of a requirements file as pip joins them, without comments. */
+function requirementLines(text: string): string[] {
+  const joined = text.replace(/[ \t]*\\\r?\n[ \t]*/g, ' ').split(/\r?\n/)
+  return joined.map((line) => line.replace(/(^|\s)#.*$/, '').trim()).filter((line) => line !== '')
 }
 
 type Locked = z.infer<typeof LockedPackages>

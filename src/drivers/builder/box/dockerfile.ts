@@ -17,6 +17,8 @@ import { cacheOf, cacheVolume, type Yard } from './yard.ts'
 
 /** As an engine's builder calls the processor. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
+/** A variable of every RUN that changes with the values of the secrets. */
+const VALUES = 'LOCKGATE_BUILD_VALUES'
 const SECRET_ID = /^[A-Za-z0-9_.-]{1,128}$/
 
 /**
@@ -32,7 +34,9 @@ export async function buildDockerfile(yard: Yard, workshop: Workshop, plan: Dock
   const secrets = request.trusted ? request.secrets : {}
   const ids = Object.keys(secrets).filter((id) => SECRET_ID.test(id))
   const caPath = yard.caBundle === null ? null : CA_PATH
-  const env = { ...yard.env, ...(caPath === null ? {} : Object.fromEntries(Object.keys(CA_ENV).map((name) => [name, RUN_CA_PATH]))) }
+  // Layers are found again by their instructions: one that read a secret must not be found with another value of it.
+  const values = ids.length === 0 ? {} : { [VALUES]: sha256(JSON.stringify(request.values)).slice(0, 32) }
+  const env = { ...values, ...yard.env, ...(caPath === null ? {} : Object.fromEntries(Object.keys(CA_ENV).map((name) => [name, RUN_CA_PATH]))) }
   const pinned = Object.fromEntries(images.filter(({ written }) => written.includes('@')).map(({ written, name }) => [written, name]))
   const words = imageArguments({ ...plan, labels, env, secrets: ids, caPath, pinned })
   const hasOwn = images.some(({ isPrivate }) => isPrivate)
@@ -102,7 +106,7 @@ export async function dockerfileRecipe(yard: Yard, request: BuildRequest, plan: 
     if (error instanceof BuildFailure) return null
     throw error
   }
-  return sha256(JSON.stringify([plan, await yard.bases.tag(IMAGE_BOX), images])).slice(0, 16)
+  return sha256(JSON.stringify([plan, await yard.bases.tag(IMAGE_BOX), images, request.values])).slice(0, 16)
 }
 
 async function writtenImages(request: BuildRequest, plan: DockerfilePlan): Promise<string[]> {

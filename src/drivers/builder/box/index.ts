@@ -133,7 +133,7 @@ async function recipeOf(yard: Yard, request: BuildRequest): Promise<string | nul
   const plan = await planOf(request)
   if (plan.kind === 'dockerfile') return dockerfileRecipe(yard, request, plan)
   const tags = await Promise.all([plan.builder, plan.runner].map((choice) => (choice === null ? '' : idOf(yard, choice))))
-  return tags.includes(null) ? null : sha256(JSON.stringify([plan, tags])).slice(0, 16)
+  return tags.includes(null) ? null : sha256(JSON.stringify([plan, tags, request.values])).slice(0, 16)
 }
 
 async function idOf(yard: Yard, choice: ImageChoice): Promise<string | null> {

@@ -12,7 +12,7 @@ const KEPT_MB = 1024
  * end which of the paths that are looked for are there.
  */
 const PROGRAM = `set -f
-mark=$1 looked=$2 kept=/cache/kept number=0
+mark=$1 looked=$2 kept=/cache/kept number=0 chain=
 shift 2
 # What of the paths that are asked for is there: to ask the engine for each takes longer than most tests.
 left() {
@@ -42,7 +42,8 @@ while [ $# -gt 0 ]; do
   number=$((number + 1)) words=$1 inputs=$2 outputs=$3 key=$4 file= end=done
   shift 4
   echo "$mark running $number"
-  [ $outputs -gt 0 ] && sum=$( (echo $key; (pick cat $words $inputs "$@")) | sha256sum) && file=$kept/\${sum%% *}.tar
+  # The files that earlier steps read count too: what they made is read by this one.
+  [ $outputs -gt 0 ] && chain=$( (echo $chain $key; (pick sha256sum $words $inputs "$@") </dev/null) | sha256sum) && chain=\${chain%% *} && file=$kept/$chain.tar
   if [ -f "$file" ] && (pick 'rm -rf' $((words + inputs)) $outputs "$@") && tar -xf $file; then
     touch $file
     end=cached
@@ -63,20 +64,31 @@ export interface StepsAsked {
   readonly mark: string
   /** The image they run in: what was made in another is not brought back. */
   readonly builder: string
+  /** What else takes part in every step, such as variables, values and settings of the host: in every key. */
+  readonly surroundings: string
   /** Paths of the checkout, without ":", that it says at its end whether they are there. */
   readonly looked: readonly string[]
 }
 
 /** The program and its arguments for steps. */
-export function stepsCommand({ mark, builder, looked }: StepsAsked, steps: readonly PlannedStep[]): string[] {
-  return ['sh', '-c', PROGRAM, 'lockgate-steps', mark, looked.join(':'), ...steps.flatMap((step) => stepArguments(builder, step))]
+export function stepsCommand({ mark, builder, surroundings, looked }: StepsAsked, steps: readonly PlannedStep[]): string[] {
+  const before: string[] = [sha256(JSON.stringify([builder, surroundings]))]
+  let canKeep = true
+  const words = steps.flatMap((step) => {
+    // What a step that is not kept makes can take part in every step after it.
+    canKeep &&= step.keeps !== undefined
+    return stepArguments(before, canKeep ? step : { ...step, keeps: { inputs: [], outputs: [] } })
+  })
+  return ['sh', '-c', PROGRAM, 'lockgate-steps', mark, looked.join(':'), ...words]
 }
 
-function stepArguments(builder: string, { run, env, keeps }: PlannedStep): string[] {
+/** The arguments of one step. Its key holds those of the steps before it, so that a tool they fetched in another version counts. */
+function stepArguments(before: string[], { run, env, keeps }: PlannedStep): string[] {
   const settings = Object.entries(env ?? {}).map(([name, value]) => `${name}=${value}`)
   const words = settings.length === 0 ? run : ['env', ...settings, ...run]
   const { inputs, outputs } = keeps ?? { inputs: [], outputs: [] }
-  const key = sha256(JSON.stringify([builder, words, inputs, outputs]))
+  before.push(JSON.stringify([words, inputs, outputs]))
+  const key = sha256(before.join('\n'))
   return [String(words.length), String(inputs.length), String(outputs.length), key, ...words, ...inputs, ...outputs]
 }
 

@@ -72,14 +72,16 @@ export class Workshop {
     const { env, caBundle } = this.#yard
     const secrets = this.request.trusted ? this.request.secrets : {}
     const image = await this.#image(builder)
+    const settings = { HOME: '/tmp', CI: 'true', PORT: '8080', ...CACHE_ENV, ...env, ...(caBundle === null ? {} : CA_ENV) }
+    const surroundings = JSON.stringify([settings, this.request.values, this.#yard.files])
     // An app cannot tell of steps by printing what looks like news of them.
     const mark = randomWord(16)
     await this.open(
       {
         image,
-        command: stepsCommand({ mark, builder: image, looked }, steps),
+        command: stepsCommand({ mark, builder: image, surroundings, looked }, steps),
         workdir: '/app',
-        env: { ...secrets, HOME: '/tmp', CI: 'true', PORT: '8080', ...CACHE_ENV, ...env, ...(caBundle === null ? {} : CA_ENV) },
+        env: { ...secrets, ...settings },
         tmpfs: { '/tmp': 256 },
       },
       { work: '/app' },
