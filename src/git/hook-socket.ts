@@ -3,9 +3,10 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import { randomWord } from '../lib/ids.ts'
+import { jsonLine } from '../lib/json-line.ts'
 import type { PushedBy, PushReceiver, RefCommand } from './push.ts'
 
-const Hello = z.strictObject({ ticket: z.string(), commands: z.array(z.strictObject({ before: z.string(), after: z.string(), ref: z.string() })).max(1000) })
+const Hello = z.strictObject({ ticket: z.string(), commands: z.array(z.strictObject({ before: z.string(), after: z.string(), ref: z.string() })).max(10_000) })
 
 /**
  * Where our hook, started by git, reaches the server that started git: a socket file only the server's user can open. A
@@ -48,7 +49,7 @@ export class HookSocket {
   async #serve(socket: Socket): Promise<void> {
     // A hook that was killed with its git: what was begun goes on, only nobody listens.
     socket.on('error', () => undefined)
-    const send = (message: unknown): void => void (socket.writable && socket.write(`${JSON.stringify(message)}\n`))
+    const send = (message: unknown): void => void (socket.writable && socket.write(jsonLine(message)))
     const line = await firstLine(socket)
     const hello = Hello.safeParse(jsonOf(line))
     const by = hello.success ? this.#tickets.get(hello.data.ticket) : undefined

@@ -2,6 +2,7 @@
 // prints what the server says, and answers git for each ref. It decides nothing.
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
+import { jsonLine } from '../lib/json-line.ts'
 import { FLUSH, packet, packets } from './packet-line.ts'
 
 /** What the server sends, one JSON value a line. */
@@ -39,7 +40,7 @@ function ask(commands: readonly { readonly before: string; readonly after: strin
     const socket = connect(process.env['LOCKGATE_HOOK_SOCKET'] ?? '')
     socket.on('error', () => resolve(answers))
     socket.on('close', () => resolve(answers))
-    socket.write(`${JSON.stringify({ ticket: process.env['LOCKGATE_PUSH_TICKET'] ?? '', commands })}\n`)
+    socket.write(jsonLine({ ticket: process.env['LOCKGATE_PUSH_TICKET'] ?? '', commands }))
     createInterface({ input: socket }).on('line', (line) => {
       const message = JSON.parse(line) as FromServer
       if ('print' in message) process.stderr.write(`${message.print}\n`)

@@ -17,6 +17,7 @@ import { pushRef } from '../core/push/push.ts'
 import { pause } from '../lib/clock.ts'
 import { plainText } from '../lib/control-bytes.ts'
 import { messageOf } from '../lib/errors.ts'
+import { isRefName } from '../lib/ref-name.ts'
 import type { Repositories } from './repository.ts'
 
 /** One ref of a push, as git names it. */
@@ -42,8 +43,7 @@ export interface PushedBy {
 }
 
 const ZERO = /^0+$/
-const BRANCH = /^refs\/heads\/([A-Za-z0-9_][A-Za-z0-9._/+-]*)$/
-const TAG = /^refs\/tags\/[A-Za-z0-9_][A-Za-z0-9._/+-]*$/
+const BRANCH = /^refs\/heads\/(.+)$/
 
 /**
  * What happens to the refs of a push. The commit is kept under `refs/lockgate/pushes/N`; a branch moves only when its
@@ -61,7 +61,9 @@ export class PushReceiver {
   /** Null: accepted; else the reason git shows in its `[remote rejected]`. `print` writes a line to the pusher. */
   async receive(command: RefCommand, by: PushedBy, print: (line: string) => void): Promise<string | null> {
     try {
-      return await this.#receive(command, by, print)
+      // Names may hold characters that steer a terminal.
+      const refused = await this.#receive(command, by, (line) => print(plainText(line, true)))
+      return refused === null ? null : plainText(refused)
     } catch (error) {
       return oneLine(messageOf(error))
     }
@@ -74,7 +76,7 @@ export class PushReceiver {
     const branch = BRANCH.exec(ref)?.[1]
     const target = targetOf(environments, ref)
     if (app.removedAt !== null) return `${app.name} is being removed`
-    if (branch === undefined && !TAG.test(ref)) return 'only branches and tags with plain names can be pushed'
+    if (!/^refs\/(heads|tags)\//.test(ref) || !isRefName(ref)) return 'only branches and tags can be pushed, with names that are text'
     if (await this.#hasMoved(command, app)) return `${branch ?? ref} has moved meanwhile: fetch it, and push again`
     if (ZERO.test(after)) {
       if (target !== null && target.branch === branch) return `${branch} is what ${target.name} is deployed from, and cannot be deleted`

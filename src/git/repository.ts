@@ -9,6 +9,7 @@ import type { RemoteUrl } from '../core/source/url.ts'
 import { InvalidError, NotFoundError } from '../lib/errors.ts'
 import { makeFolder, readIfThere } from '../lib/files.ts'
 import { randomWord } from '../lib/ids.ts'
+import { isRefName, isShortRefName } from '../lib/ref-name.ts'
 import { run } from '../lib/run.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
 import { forgetRefs } from './forget-refs.ts'
@@ -16,8 +17,6 @@ import { fetchRemote, listRemote, makeDeployKey, type Remote } from './remote.ts
 import { openTree, readBlob, treeIdOf } from './tree.ts'
 import { keepUpload } from './upload.ts'
 
-/** What a person may name: branch, tag or commit. No leading "-", no "..", no "@{", nothing git would read as syntax. */
-const REF = /^(?!.*(\.\.|\/\/|@\{|\.lock$|\.lock\/|\/\.))[A-Za-z0-9_][A-Za-z0-9._/+-]{0,254}$/
 const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/
 /** A push larger than this is refused. */
 export const LARGEST_PUSH_BYTES = 1024 ** 3
@@ -77,7 +76,7 @@ export class Repositories implements Source {
 
   async resolve(app: AppName, ref: string): Promise<{ ref: string; commitId: string }> {
     const path = await this.ensure(app)
-    if (!REF.test(ref) && !ref.startsWith('refs/'))
+    if (!(ref.startsWith('refs/') ? isRefName(ref) : isShortRefName(ref)))
       throw new InvalidError('ref.invalid', `"${ref.slice(0, 100)}" is not the name of a branch, a tag or a commit.`)
     for (const candidate of [`refs/heads/${ref}`, `refs/tags/${ref}`, ref]) {
       const commitId = await this.#commitOf(path, candidate)

@@ -7,7 +7,7 @@ import { pack } from 'tar-stream'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { endpoints } from '../../src/api/contract/endpoints.ts'
 import { ask } from '../support/edge.ts'
-import { DOCKERFILES, MAKEFILES, MANIFESTS, REFS, SUBMODULES, URLS } from '../support/hostile.ts'
+import { DOCKERFILES, KEPT_REFS, MAKEFILES, MANIFESTS, REFS, SUBMODULES, URLS } from '../support/hostile.ts'
 import { anInstallation, type Installation } from '../support/installation.ts'
 import { aPerson, type Files, type Person, well } from '../support/person.ts'
 
@@ -213,7 +213,15 @@ describe('refs', () => {
     const said = await ada.git(folder, 'push', 'lockgate', `HEAD:${ref}`)
 
     expect(said.status).not.toBe(0)
-    expect(said.all).toMatch(/rejected|invalid|not a valid|not a full refname|plain names|failed to push/)
+    expect(said.all).toMatch(/rejected|invalid|not a valid|not a full refname|only branches and tags|failed to push/)
+  })
+
+  test.each(KEPT_REFS)('a push to %s is kept, and steers nothing', async (ref) => {
+    const said = await ada.git(folder, 'push', 'lockgate', `HEAD:${ref}`)
+
+    expect(said.status, said.all).toBe(0)
+    expect(said.all).not.toContain('\u009b')
+    expect((await well(ada.git(folder, 'ls-remote', 'lockgate'))).stdout.split('\n').some((line) => line.endsWith(`\t${ref}`))).toBe(true)
   })
 
   test.each([

@@ -45,18 +45,32 @@ export const REFS: readonly string[] = [
   'refs/changes/01/1/1',
   'refs/meta/config',
   'refs/replace/x',
-  'refs/heads/-x',
   'refs/heads/a..b',
   'refs/heads/.hidden',
   'refs/heads/a.lock',
   'refs/heads/a b',
   'refs/heads/a~1',
+]
+
+/** Names that git allows, whatever a shell or a terminal would make of them: they are kept, and deploy nothing. */
+export const KEPT_REFS: readonly string[] = [
+  'refs/tags/@acme/web@1.4.0',
+  'refs/tags/web@1.2.0',
+  'refs/heads/fix/#42',
+  'refs/heads/feat(api)',
+  'refs/heads/feature/ünï',
+  'refs/heads/-x',
   'refs/heads/$(id)',
   'refs/heads/`id`',
   'refs/heads/a;b',
-  'refs/heads/ä',
+  'refs/heads/a|b&c',
+  "refs/heads/it's",
+  'refs/tags/"quoted"',
   'refs/tags/-x',
-  'refs/tags/$(id)',
+  'refs/tags/日本🚀',
+  'refs/tags/line\u2028separator',
+  'refs/tags/steers\u009b31m',
+  'refs/tags/%2e%2e%2f',
 ]
 
 /** Where submodules may not come from. */

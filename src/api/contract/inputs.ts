@@ -1,6 +1,7 @@
 // What endpoints take in more than one place.
 import { z } from 'zod'
 import { AppName, EnvironmentName } from '../../core/app/app.ts'
+import { isShortRefName } from '../../lib/ref-name.ts'
 
 export const AppParams = z.object({ app: AppName })
 export const EnvironmentParams = z.object({ app: AppName, environment: EnvironmentName })
@@ -19,7 +20,7 @@ export const RefPattern = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^(?!.*(\.\.|\/\/|@\{|\/\.))[A-Za-z0-9_*][A-Za-z0-9._/*+-]*$/, 'a name or a pattern such as release/*')
+  .refine((pattern) => isShortRefName(pattern.replaceAll('*', 'x')), 'a name that git allows, or a pattern such as release/*')
   .refine((pattern) => (pattern.match(/\*/g)?.length ?? 0) <= 4, 'at most four *')
 /** Paths of a repository: `services/shop/**`. */
 export const PathPattern = z

@@ -131,7 +131,10 @@ export const Manifest = z
       .describe('What one instance may use'),
     stop: z
       .strictObject({
-        signal: z.enum(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH']).optional().describe('Default SIGTERM'),
+        signal: z
+          .enum(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'])
+          .optional()
+          .describe('Default: the STOPSIGNAL of the image, else SIGTERM'),
         grace: Duration.optional().describe('Before it is killed; default 10s'),
       })
       .optional()

@@ -61,7 +61,8 @@ export interface RunSpec {
   readonly protocol: Protocol
   readonly health: HealthSpec
   readonly limits: Limits
-  readonly stopSignal: string
+  /** null: the STOPSIGNAL of the image, else SIGTERM. */
+  readonly stopSignal: string | null
   readonly stopGraceMs: number
   readonly drain: DrainSpec
   /** Run once before traffic moves to a new release; null: none. */
@@ -78,7 +79,7 @@ export const DEFAULT_RUN_SPEC: RunSpec = {
   protocol: 'http',
   health: { kind: 'default', path: '/', command: [], intervalMs: 2_000, timeoutMs: 2_000, startDeadlineMs: 60_000, rise: 2, fall: 3 },
   limits: { cpus: 1, memoryMb: 512, processes: 256 },
-  stopSignal: 'SIGTERM',
+  stopSignal: null,
   stopGraceMs: 10_000,
   drain: { deadlineMs: 30_000, atDeadline: 'cut' },
   releaseCommand: null,

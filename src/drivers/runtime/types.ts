@@ -16,14 +16,15 @@ export interface InstanceSpec {
   readonly digest: string
   /** NAME@sha256:… in a registry, for when the engine has lost it; null: it is nowhere else. */
   readonly reference: string | null
-  /** null: what the image says. Replaces command and entrypoint. */
+  /** In place of the image's command; its entrypoint stays. null: what the image says. */
   readonly command: readonly string[] | null
   readonly env: Readonly<Record<string, string>>
   /** null for a one-off: the engine picks one. */
   readonly address: string | null
   readonly subnet: Subnet
   readonly limits: Limits
-  readonly stopSignal: string
+  /** null: what the image says, else SIGTERM. */
+  readonly stopSignal: string | null
   readonly stopGraceMs: number
   /** Whether the engine starts it again when it crashes. */
   readonly keepAlive: boolean

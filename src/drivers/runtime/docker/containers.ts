@@ -30,9 +30,9 @@ export function containerBody(installation: string, network: string, spec: Insta
     Image: spec.digest,
     Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
     Labels: instanceLabels(installation, spec),
-    // As the entrypoint: a given one also clears the image's command.
-    ...(spec.command === null ? {} : { Entrypoint: spec.command, Cmd: [] }),
-    StopSignal: spec.stopSignal,
+    // As `docker run IMAGE COMMAND` does: the image's entrypoint stays, and gets the command as its arguments.
+    ...(spec.command === null ? {} : { Cmd: spec.command }),
+    ...(spec.stopSignal === null ? {} : { StopSignal: spec.stopSignal }),
     StopTimeout: Math.ceil(spec.stopGraceMs / 1000),
     // The image's own health check would only start processes that nobody reads.
     Healthcheck: { Test: ['NONE'] },

@@ -145,6 +145,27 @@ describe('a container', () => {
     await expect.poll(async () => (await runtime.exec(spec.name, ['pidof', 'sleep'], 5_000)).output).toEqual('')
   })
 
+  test('runs a command through the entrypoint of its image, and is stopped by the signal that the image names', async () => {
+    const [box, tag] = [`lockgate-${installation}-entry`, `lockgate-${installation}/entry:1`]
+    await run('docker', ['create', '--name', box, await testImage(boxes, 'hello')])
+    const entrypoint = 'ENTRYPOINT ["sh", "-c", "export FOO=from-entrypoint; exec \\"$@\\"", "entry"]'
+    await run('docker', ['commit', '--change', entrypoint, '--change', 'STOPSIGNAL SIGQUIT', '--change', 'CMD ["false"]', box, tag])
+    await run('docker', ['rm', box])
+    const { digest } = await runtime.resolveImage(tag)
+    const program = 'echo "FOO=$FOO"; for one in QUIT TERM; do trap "echo got $one; exit 0" $one; done; while :; do sleep 0.1; done'
+    const spec = aSpec({ digest, kind: 'one-off', command: ['sh', '-c', program], stopSignal: null })
+    await runtime.ensure(spec)
+    await runtime.start(spec.name)
+    const output = async (): Promise<string> => (await run('docker', ['logs', spec.name])).stdout
+    await expect.poll(output, { timeout: 20_000 }).toContain('FOO=from-entrypoint')
+
+    await runtime.stop(spec.name)
+
+    expect(await output()).toContain('got QUIT')
+    await runtime.remove(spec.name)
+    await run('docker', ['rmi', tag])
+  })
+
   test('of somebody else is never touched', async () => {
     const name = `not-ours-${randomWord(8)}`
     const tag = await testImage(boxes, 'hello')

@@ -68,7 +68,7 @@ export class FakeInstance {
   async stop(): Promise<void> {
     this.#stopping = true
     if (this.state === 'exited' || this.state === 'created') return
-    this.#write('stderr', `got ${this.spec.stopSignal}`)
+    this.#write('stderr', `got ${this.spec.stopSignal ?? 'SIGTERM'}`)
     const wait = new Promise<number>((resolve) => {
       const grace = setTimeout(() => resolve(137), this.spec.stopGraceMs)
       if (this.behaviour.isStubborn) return
