@@ -3,6 +3,7 @@ import { onTestFinished } from 'vitest'
 import { EVERYTHING } from '../../src/core/actor/actor.ts'
 import type { App, AppName, EnvironmentName } from '../../src/core/app/app.ts'
 import { createApp } from '../../src/core/app/create.ts'
+import type { Engine } from '../../src/core/artifact/present.ts'
 import type { Build } from '../../src/core/build/build.ts'
 import type { Source } from '../../src/core/build/source.ts'
 import type { CoreSettings } from '../../src/core/context.ts'
@@ -14,6 +15,7 @@ import type { Sealer } from '../../src/core/secret/secret.ts'
 import { openElsewhere } from '../../src/git/elsewhere.ts'
 import { Repositories } from '../../src/git/repository.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { NotFoundError } from '../../src/lib/errors.ts'
 import { parseRange } from '../../src/lib/ipv4.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { networks } from '../../src/lib/outside.ts'
@@ -27,6 +29,9 @@ export interface Code {
   readonly clock: typeof systemClock
   readonly log: typeof silentLog
   readonly sealer: Sealer
+  readonly runtime: Engine
+  /** Digests of images that the engine has lost. */
+  readonly pruned: Set<string>
   readonly settings: CoreSettings
   readonly git: Repositories
   readonly app: App
@@ -46,6 +51,7 @@ export async function someCode(): Promise<Code> {
     clock: systemClock,
     log: silentLog,
     sealer: await openSealer(await aFolder()),
+    ...anEngine(),
     settings: { appsDomain: 'localhost', instanceRange: parseRange('10.231.0.0/16'), consoleHosts: [], domainProof: null, allowHttpSources: true },
   }
   await ensureDefaultProject(parts)
@@ -62,6 +68,15 @@ export async function someCode(): Promise<Code> {
     builds: () => parts.store.read.builds.list(EVERYTHING, { where: { appId: app.id }, orderBy: 'createdAt' }),
     gitWith: (other) => new Proxy<Source>(git, { get: (all, verb) => Reflect.get(other, verb) ?? bound(all, verb) }),
   }
+}
+
+function anEngine(): Pick<Code, 'runtime' | 'pruned'> {
+  const pruned = new Set<string>()
+  const resolveImage: Engine['resolveImage'] = async (digest) => {
+    if (pruned.has(digest)) throw new NotFoundError('image.not_found', `There is no image ${digest}`)
+    return { digest, ports: [], sizeBytes: 0, createdAt: 0 }
+  }
+  return { pruned, runtime: { resolveImage } }
 }
 
 function bound(of: object, name: string | symbol): unknown {

@@ -110,7 +110,8 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'ref.invalid': 'This is not a name that a branch, tag or commit can have.',
   'ref.not_found': 'The repository here has no such branch, tag or commit. Push it first.',
   'registry.not_found': 'No credential is kept for such a registry. `lockgate registries` lists those there are.',
-  'release.artifact_gone': 'The image of this release was removed by retention. Build its commit again.',
+  'release.artifact_gone':
+    'The image of this release is not in the engine any more: retention or a person removed it. Build its commit again, as the message says.',
   'release.not_found': 'The environment has no release of that number; `lockgate releases` lists them.',
   'release.pinned': 'A rollback left this pair of artifact and configuration behind, so nothing deploys it unasked. A person may.',
   'release.rollback_forbidden': 'The release says that nothing may go back from it (rollback: forbidden); a person who insists says --force.',

@@ -6,6 +6,7 @@ import type { App } from '../app/app.ts'
 import type { Manifest } from '../app/manifest.ts'
 import { parseManifest } from '../app/parse-manifest.ts'
 import type { Artifact } from '../artifact/artifact.ts'
+import { type Engine, isPresent } from '../artifact/present.ts'
 import type { Context } from '../context.ts'
 import { deployArtifact } from '../deployment/deploy.ts'
 import type { Deployment } from '../deployment/deployment.ts'
@@ -34,9 +35,11 @@ export interface OpenBuild {
 /** Either a build that will deploy, or, when the commit was built before, the deployment at once. */
 export type Opened = { readonly build: Build; readonly deployment: null } | { readonly build: null; readonly deployment: Deployment }
 
+type Needs = Pick<Context, 'store' | 'clock' | 'sealer'> & { readonly runtime: Engine }
+
 /** Builds and deploys a commit; a commit that was built before is deployed again without a build. */
-export async function openBuild(context: Pick<Context, 'store' | 'clock' | 'sealer'>, source: Source, input: OpenBuild): Promise<Opened> {
-  const { app, environment, actor } = input
+export async function openBuild(context: Needs, source: Source, input: OpenBuild): Promise<Opened> {
+  const { environment, actor } = input
   const trusted = input.trusted ?? true
   const { built, manifest } = input.rebuild ? NOTHING : await earlier(context, source, { ...input, trusted })
   const now = context.clock.now()
@@ -62,13 +65,14 @@ interface Earlier {
 const NOTHING: Earlier = { built: null, manifest: null }
 
 /** The artifact of the same commit with the same values, and what its lockgate.yaml says. */
-async function earlier(context: Pick<Context, 'store' | 'sealer'>, source: Source, input: OpenBuild & { readonly trusted: boolean }): Promise<Earlier> {
+async function earlier(context: Needs, source: Source, input: OpenBuild & { readonly trusted: boolean }): Promise<Earlier> {
   const { app, environment, commitId, trusted } = input
   const { read } = context.store
   if ((await read.artifacts.list(EVERYTHING, { where: { appId: app.id, commitId, removedAt: null }, limit: 1 })).length === 0) return NOTHING
   const manifest = await manifestOf(source, app, commitId)
   const values = trusted ? await buildValuesOf(context, { environmentId: environment.id }, manifest) : {}
-  return { manifest, built: await builtBefore(read, source, { app, commitId, trusted, values }) }
+  const built = await builtBefore(read, source, { app, commitId, trusted, values })
+  return { manifest, built: built && (await isPresent(context, built)) ? built : null }
 }
 
 type Queued = Pick<Build, 'ref' | 'commitId' | 'trusted' | 'purpose' | 'artifactId'> &

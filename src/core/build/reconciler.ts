@@ -3,11 +3,10 @@ import type { PassResult } from '../../lib/work-queue.ts'
 import type { Tx } from '../../store/types.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import { PRODUCTION } from '../app/app.ts'
-import type { Context } from '../context.ts'
 import type { Build } from './build.ts'
 import { nextBuilds } from './queue.ts'
 import { move } from './record.ts'
-import { BuildWork, type WorkNeeds } from './work.ts'
+import { type BuildContext, BuildWork, type WorkNeeds } from './work.ts'
 
 export interface BuildNeeds extends WorkNeeds {
   /** Bytes free where builds and images need them. */
@@ -36,7 +35,7 @@ interface Working {
  * running is ended and done again.
  */
 export class BuildReconciler {
-  readonly #context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>
+  readonly #context: BuildContext
   readonly #needs: BuildNeeds
   readonly #working = new Map<string, Working>()
   readonly #onRoom: () => void
@@ -44,7 +43,7 @@ export class BuildReconciler {
   #isClosing = false
 
   /** `onRoom` is called when a build has let go of everything it had: the next may begin. */
-  constructor(context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>, needs: BuildNeeds, onRoom: () => void) {
+  constructor(context: BuildContext, needs: BuildNeeds, onRoom: () => void) {
     this.#context = context
     this.#needs = needs
     this.#onRoom = onRoom

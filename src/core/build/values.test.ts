@@ -4,6 +4,7 @@ import { anArtifact } from '../../../test/support/builders.ts'
 import { type Code, someCode } from '../../../test/support/code.ts'
 import { ADA } from '../../../test/support/core.ts'
 import { tarStream } from '../../lib/tar.ts'
+import { EVERYTHING } from '../actor/actor.ts'
 import type { Artifact } from '../artifact/artifact.ts'
 import { revise } from '../config-revision/revise.ts'
 import { deployArtifact } from '../deployment/deploy.ts'
@@ -37,8 +38,8 @@ async function builtForStaging(): Promise<Built> {
   return { code, staging, artifact, open: (environment) => openBuild(code, git, { actor: ADA, app, environment, ref, commitId, rebuild: false }) }
 }
 
-function set(code: Code, environment: Environment, values: Record<string, string>, unset: readonly string[] = []): ReturnType<typeof revise> {
-  return revise(code, { actor: ADA, environment, set: values, secret: ['API_URL'], unset })
+function set(code: Code, environment: Environment, values: Record<string, string>): ReturnType<typeof revise> {
+  return revise(code, { actor: ADA, environment, set: values, secret: ['API_URL'], unset: [] })
 }
 
 test('a commit that was built with the values of staging is built again for production, and not for staging', async () => {
@@ -62,7 +63,7 @@ test('who changes a value that was built into the image is told that a build is 
   expect((await set(code, staging, { OTHER: '1' })).builtIn).toEqual([])
   expect((await set(code, staging, { API_URL: 'https://new.test', OTHER: '2' })).builtIn).toEqual(['API_URL'])
   expect((await set(code, staging, { API_URL: 'https://staging.test' })).builtIn).toEqual([])
-  expect((await set(code, staging, {}, ['API_URL'])).builtIn).toEqual(['API_URL'])
+  expect((await revise(code, { actor: ADA, environment: staging, set: {}, secret: [], unset: ['API_URL'] })).builtIn).toEqual(['API_URL'])
 })
 
 test('what is recorded of a value is not the value, and differs from one installation to the next', async () => {
@@ -72,4 +73,12 @@ test('what is recorded of a value is not the value, and differs from one install
   expect(one.sealer.fingerprint('KEY', 'value')).toEqual(one.sealer.fingerprint('KEY', 'value'))
   expect(one.sealer.fingerprint('KEY', 'value')).not.toEqual(one.sealer.fingerprint('NAME', 'value'))
   expect(one.sealer.fingerprint('KEY', 'value')).not.toEqual(other.sealer.fingerprint('KEY', 'value'))
+})
+
+test('a commit whose image was pruned is built again, and the artifact is recorded as removed', async () => {
+  const { code, staging, artifact, open } = await builtForStaging()
+  code.pruned.add(artifact.digest)
+
+  expect(await open(staging)).toMatchObject({ build: { status: 'queued' } })
+  expect((await code.store.read.artifacts.get(EVERYTHING, artifact.id)).removedAt).not.toBe(null)
 })

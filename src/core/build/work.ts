@@ -5,6 +5,7 @@ import type { App } from '../app/app.ts'
 import { type Manifest, runSpecOf } from '../app/manifest.ts'
 import { parseManifest } from '../app/parse-manifest.ts'
 import type { Artifact } from '../artifact/artifact.ts'
+import { type Engine, isPresent } from '../artifact/present.ts'
 import { rememberArtifact } from '../artifact/remember.ts'
 import type { Context } from '../context.ts'
 import { deployArtifact } from '../deployment/deploy.ts'
@@ -28,6 +29,9 @@ export interface WorkNeeds {
   readonly publish: ((image: { readonly digest: string; readonly app: string; readonly buildId: string }) => Promise<string>) | null
 }
 
+/** What builds take of the context; of the engine only a look at images. */
+export type BuildContext = Pick<Context, 'store' | 'clock' | 'log' | 'sealer'> & { readonly runtime: Engine }
+
 /** What is known once the sources were opened. */
 interface Opened {
   readonly app: App
@@ -47,14 +51,14 @@ interface Made {
 
 /** One build, from its sources to the deployment of its artifact or to the sentence that says why not. */
 export class BuildWork {
-  readonly #context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>
+  readonly #context: BuildContext
   readonly #needs: WorkNeeds
   readonly #build: Build
   readonly #signal: AbortSignal
   readonly #steps: StepBook
   #log: BuildLog
 
-  constructor(context: Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>, needs: WorkNeeds, one: { readonly build: Build; readonly signal: AbortSignal }) {
+  constructor(context: BuildContext, needs: WorkNeeds, one: { readonly build: Build; readonly signal: AbortSignal }) {
     this.#context = context
     this.#needs = needs
     this.#build = one.build
@@ -122,8 +126,9 @@ export class BuildWork {
   async #sameBefore({ app, tree, recipe }: Opened): Promise<Artifact | null> {
     const { again, trusted } = this.#build
     if (recipe === null || again) return null
-    const same = await sameBefore(this.#context.store.read, { app, treeId: tree.id, recipe, trusted })
-    if (same) this.#log.line(`The same files were built before in the same way, by ${same.buildId}: its artifact is used`)
+    const found = await sameBefore(this.#context.store.read, { app, treeId: tree.id, recipe, trusted })
+    const same = found && (await isPresent(this.#context, found)) ? found : null
+    if (same) this.#log.line(`The same files were built before in the same way, by ${same.buildId}: its artifact is used ("--rebuild" builds them again)`)
     return same
   }
 

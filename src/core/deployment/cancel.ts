@@ -3,6 +3,7 @@ import type { Actor, ActorRef } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import { type Deployment, isDeploymentFinished, moveDeployment } from './deployment.ts'
 import { recordDeployment } from './open.ts'
+import { unpinAfter } from './rollback.ts'
 
 /**
  * Ends a deployment: a queued one at once, a running one by going back to what was there. Asking twice, or for a finished
@@ -22,6 +23,7 @@ export async function requestCancel(tx: Tx, deployment: Deployment, by: { readon
   if (deployment.status === 'queued') {
     const move = { status: 'cancelled', cause: 'requested', message: `cancelled by ${by.actor.name}`, blocked: null, finishedAt: by.now } as const
     const saved = await tx.deployments.save(deployment, moveDeployment(deployment, move))
+    await unpinAfter(tx, saved)
     await recordDeployment(tx, saved, { environment, actor: by.actor })
     return saved
   }

@@ -2,6 +2,7 @@ import { ConflictError } from '../../lib/errors.ts'
 import type { Actor } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
 import type { Artifact } from '../artifact/artifact.ts'
+import { type Engine, howToGetAgain, isPresent } from '../artifact/present.ts'
 import { type Opened, queueBuild } from '../build/open.ts'
 import type { Context } from '../context.ts'
 import type { Environment } from '../environment/environment.ts'
@@ -21,7 +22,7 @@ export interface Promote {
  * Throws ConflictError `promotion.nothing_there`, `promotion.same_environment`, `promotion.not_proven`,
  * `promotion.cannot_verify`, and what `deployArtifact` throws.
  */
-export async function promote(context: Pick<Context, 'store' | 'clock'>, input: Promote): Promise<Opened> {
+export async function promote(context: Pick<Context, 'store' | 'clock'> & { readonly runtime: Engine }, input: Promote): Promise<Opened> {
   const { actor, app, from, to } = input
   if (from.id === to.id) throw new ConflictError('promotion.same_environment', `${from.name} cannot be promoted to itself.`)
   const artifact = await liveArtifact(context, from)
@@ -48,7 +49,7 @@ export async function promote(context: Pick<Context, 'store' | 'clock'>, input: 
   })
 }
 
-async function liveArtifact(context: Pick<Context, 'store'>, from: Environment): Promise<Artifact> {
+async function liveArtifact(context: Pick<Context, 'store' | 'clock'> & { readonly runtime: Engine }, from: Environment): Promise<Artifact> {
   const scope = { projectId: from.projectId }
   const { read } = context.store
   const release = from.wish.releaseId === null ? null : await read.releases.get(scope, from.wish.releaseId)
@@ -56,8 +57,11 @@ async function liveArtifact(context: Pick<Context, 'store'>, from: Environment):
   if (release.provenAt === null)
     throw new ConflictError('promotion.not_proven', `No deployment of what ${from.name} is to run has succeeded yet: promote it when it has.`)
   const artifact = await read.artifacts.get(scope, release.artifactId)
-  if (artifact.removedAt !== null)
-    throw new ConflictError('promotion.nothing_there', `The image of ${from.name}'s release is not kept any more: deploy it again there first.`)
+  if (!(await isPresent(context, artifact)))
+    throw new ConflictError(
+      'promotion.nothing_there',
+      `The image of ${from.name}'s release (${artifact.origin}) is not in the engine any more: ${await howToGetAgain(read, artifact, from.name)}.`,
+    )
   return artifact
 }
 

@@ -1,6 +1,7 @@
-import { ConflictError, NotFoundError, PolicyError } from '../../lib/errors.ts'
+import { ConflictError, NotFoundError, PlatformError, PolicyError } from '../../lib/errors.ts'
 import type { ReadStore, Tx } from '../../store/types.ts'
-import type { Actor } from '../actor/actor.ts'
+import { type Actor, EVERYTHING } from '../actor/actor.ts'
+import { type Engine, howToGetAgain, isPresent } from '../artifact/present.ts'
 import { addRevision, headRevision } from '../config-revision/revise.ts'
 import type { Context } from '../context.ts'
 import type { Environment } from '../environment/environment.ts'
@@ -32,8 +33,9 @@ export interface RolledBack {
  * the head, and the pair that is left behind is pinned. Throws ConflictError `deployment.no_rollback_target`,
  * `release.artifact_gone`, NotFoundError `release.not_found`, PolicyError `release.rollback_forbidden`.
  */
-export function rollback(context: Pick<Context, 'store' | 'clock'>, input: Rollback): Promise<RolledBack> {
+export async function rollback(context: Needs, input: Rollback): Promise<RolledBack> {
   const now = context.clock.now()
+  await refuseWithoutImage(context, input)
   return context.store.transaction(async (tx) => {
     const environment = await tx.environments.get({ projectId: input.environment.projectId }, input.environment.id)
     const { from, to } = await rollbackTarget(tx, environment, input.to)
@@ -56,9 +58,32 @@ export function rollback(context: Pick<Context, 'store' | 'clock'>, input: Rollb
   })
 }
 
+type Needs = Pick<Context, 'store' | 'clock'> & { readonly runtime: Engine }
+
+/** A rollback to an image that is gone would only fail; an engine that does not answer is waited for by the deployment. */
+async function refuseWithoutImage(context: Needs, { environment, to: number }: Rollback): Promise<void> {
+  const { read } = context.store
+  const { to } = await rollbackTarget(read, await read.environments.get({ projectId: environment.projectId }, environment.id), number)
+  const artifact = await read.artifacts.get(EVERYTHING, to.artifactId)
+  const isThere = await isPresent(context, artifact).catch((error: unknown) => {
+    if (error instanceof PlatformError && error.retryable) return true
+    throw error
+  })
+  if (!isThere) throw await artifactGone(read, { release: to, environment })
+}
+
+async function artifactGone(
+  read: Pick<ReadStore, 'apps' | 'artifacts'>,
+  at: { readonly release: Release; readonly environment: Environment },
+): Promise<ConflictError> {
+  const artifact = await read.artifacts.get(EVERYTHING, at.release.artifactId)
+  const again = await howToGetAgain(read, artifact, at.environment.name)
+  return new ConflictError('release.artifact_gone', `The image of ${releaseName(at.release)} (${artifact.origin}) is not in the engine any more: ${again}.`)
+}
+
 /** Which release a rollback leaves and which it goes to. A release that is still on its way in counts as the current one. */
 export async function rollbackTarget(
-  read: Pick<ReadStore, 'releases' | 'artifacts' | 'deployments' | 'pins'>,
+  read: Pick<ReadStore, 'apps' | 'releases' | 'artifacts' | 'deployments' | 'pins'>,
   environment: Environment,
   number: number | null,
 ): Promise<{ readonly from: Release; readonly to: Release }> {
@@ -74,11 +99,7 @@ export async function rollbackTarget(
   if (!to && number !== null) throw new NotFoundError('release.not_found', `There is no release r${number} here. "lockgate releases" lists them.`)
   if (!to) throw new ConflictError('deployment.no_rollback_target', `There is no release before ${releaseName(from)} that was ever live here.`)
   const artifact = await read.artifacts.get(scope, to.artifactId)
-  if (artifact.removedAt !== null)
-    throw new ConflictError(
-      'release.artifact_gone',
-      `The image of ${releaseName(to)} was removed by retention; build its commit again with "lockgate deploy --ref".`,
-    )
+  if (artifact.removedAt !== null) throw await artifactGone(read, { release: to, environment })
   return { from, to }
 }
 
@@ -132,6 +153,12 @@ interface Pinning {
   readonly to: Release
   readonly now: number
   readonly reason: string
+}
+
+/** A rollback that did not come to its end pins nothing: the release that it was to leave behind still serves. */
+export async function unpinAfter(tx: Tx, { verb, environmentId, createdAt }: Deployment): Promise<void> {
+  if (verb !== 'rollback') return
+  for (const pin of await tx.pins.list(EVERYTHING, { where: { environmentId, createdAt } })) await tx.removePins(environmentId, pin)
 }
 
 /** The pair (artifact, configuration) that is left behind is refused to what deploys by itself. */

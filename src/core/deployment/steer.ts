@@ -11,7 +11,7 @@ import { releaseName } from '../release/release.ts'
 import { ACTIVE_STATUSES, type Deployment, type DeploymentCause, type DeploymentMove, moveDeployment } from './deployment.ts'
 import { inputsOf, recordDeployment, waitsFor } from './open.ts'
 import { reportFailure } from './report.ts'
-import { pinRelease } from './rollback.ts'
+import { pinRelease, unpinAfter } from './rollback.ts'
 import type { Plan, Step, StepKind, StepRecord } from './step.ts'
 
 const AT_ONCE: PassResult = { afterMs: 0 }
@@ -130,7 +130,7 @@ export async function finish(context: Pick<Context, 'store' | 'clock'>, snapshot
     if (saved.status === 'succeeded') {
       await tx.environments.save(current, { ...current, wish: active.wish, watch: await watchAfter(tx, { environment: current, deployment: active }) })
       if (active.wish.releaseId !== null && active.wish.running) await tx.releases.set(active.wish.releaseId, { provenAt: now })
-    }
+    } else await unpinAfter(tx, saved)
     await recordDeployment(tx, saved, { environment: current, actor: PLATFORM })
   })
   return AT_ONCE
@@ -148,6 +148,7 @@ export async function giveUp(context: Pick<Context, 'store' | 'clock'>, environm
     const turned = active.status === 'reverting' ? active : moveDeployment(active, { status: 'reverting', cause: 'unavailable', message: why })
     const remark = active.status === 'reverting' ? why : 'Lockgate brings back what was there when it can'
     const saved = await tx.deployments.save(active, moveDeployment(turned, ending(turned, { now: context.clock.now(), remark })))
+    await unpinAfter(tx, saved)
     await recordDeployment(tx, saved, { environment, actor: PLATFORM })
   })
 }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { aBuild, anArtifact } from '../../../test/support/builders.ts'
 import { type Code, someCode } from '../../../test/support/code.ts'
 import { ADA } from '../../../test/support/core.ts'
+import { EVERYTHING } from '../actor/actor.ts'
 import type { AppName } from '../app/app.ts'
 import { createApp } from '../app/create.ts'
 import { keepHouse } from './housekeeping.ts'
@@ -31,6 +32,16 @@ test('logs and commits of old builds go, but of those that run, of the newest fi
   expect(removed.toSorted()).toEqual(['b-0', 'b-1', 'b-2', 'b-4', 'b-6', 'b-7', 'b-8', 'b-9'].map((id) => `build/${id}`))
   expect(kept.size).toBe(53)
   for (const commit of ['c-3', 'c-5', 'c-elsewhere', 'c-10', 'c-59']) expect(kept).toContain(commit)
+})
+
+test('an image that a person removed from the engine is recorded as removed', async () => {
+  const code = await someCode()
+  await built(code)
+  code.pruned.add('sha256:t-5')
+  await keepHouse(code, { source: { keepOnly: async () => undefined }, book: { remove: async () => undefined } })
+
+  const left = await code.store.read.artifacts.list(EVERYTHING, { where: { removedAt: null } })
+  expect(left.map(({ id }) => id)).toEqual(['t-elsewhere'])
 })
 
 test('an app that cannot be tidied keeps nothing of the others', async () => {

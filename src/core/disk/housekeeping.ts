@@ -4,6 +4,7 @@ import type { PassResult } from '../../lib/work-queue.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
 import type { Artifact } from '../artifact/artifact.ts'
+import { type Engine, isPresent } from '../artifact/present.ts'
 import { type Build, isBuildFinished } from '../build/build.ts'
 import type { Source } from '../build/source.ts'
 import type { Context } from '../context.ts'
@@ -18,8 +19,10 @@ export interface HousekeepingNeeds {
   readonly book: Pick<LogBook, 'remove'>
 }
 
+type Needed = Pick<Context, 'store' | 'log' | 'clock'> & { readonly runtime: Engine }
+
 /** Tidies every app; a failure at one keeps nothing of the others. */
-export async function keepHouse(context: Pick<Context, 'store' | 'log'>, needs: HousekeepingNeeds): Promise<PassResult> {
+export async function keepHouse(context: Needed, needs: HousekeepingNeeds): Promise<PassResult> {
   for (const app of await context.store.read.apps.list(EVERYTHING, { where: { goneAt: null, removedAt: null } })) {
     try {
       await tidyApp(context, needs, app)
@@ -37,13 +40,20 @@ async function logAnchor({ store, log }: Pick<Context, 'store' | 'log'>): Promis
   if (newest) log.info('event anchor', { seq: newest.seq, hash: newest.hash })
 }
 
-async function tidyApp(context: Pick<Context, 'store'>, needs: HousekeepingNeeds, app: App): Promise<void> {
+async function tidyApp(context: Needed, needs: HousekeepingNeeds, app: App): Promise<void> {
+  await lookForImages(context, app)
   const { old } = await buildsOf(context, app)
   for (const build of old) await needs.book.remove(`build/${build.id}`)
   await needs.source.keepOnly(app.name, async () => {
     const { kept, artifacts } = await buildsOf(context, app)
     return new Set([...kept.map((build) => build.commitId), ...artifacts.flatMap(({ commitId }) => (commitId === null ? [] : [commitId]))])
   })
+}
+
+/** Images that a person removed from the engine are recorded as removed. One that a registry has too can be brought back. */
+async function lookForImages(context: Needed, app: App): Promise<void> {
+  const artifacts = await context.store.read.artifacts.list(EVERYTHING, { where: { appId: app.id, removedAt: null, reference: null } })
+  for (const artifact of artifacts) await isPresent(context, artifact)
 }
 
 interface Builds {

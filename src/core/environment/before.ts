@@ -1,9 +1,8 @@
 // What happens once, before anything moves: the check, and the release command.
 import { totalmem } from 'node:os'
-import { codeOf, messageOf, PlatformError } from '../../lib/errors.ts'
+import { messageOf, PlatformError } from '../../lib/errors.ts'
 import { EVERYTHING } from '../actor/actor.ts'
-import type { Artifact } from '../artifact/artifact.ts'
-import type { Context } from '../context.ts'
+import { howToGetAgain, isPresent } from '../artifact/present.ts'
 import { openReleaseCommand } from '../one-off/open.ts'
 import { environmentOf } from '../secret/environment.ts'
 import { type ActionInput, intent, type Outcome } from './action.ts'
@@ -19,7 +18,10 @@ export async function check(input: ActionInput): Promise<Outcome> {
   if (!release) return { kind: 'passed' }
   try {
     const artifact = await context.store.read.artifacts.get(EVERYTHING, release.artifactId)
-    await haveImage(context, artifact)
+    if (!(await isPresent(context, artifact))) {
+      const again = await howToGetAgain(context.store.read, artifact, snapshot.environment.name)
+      return { kind: 'failed', cause: 'check_failed', message: `the image of ${artifact.origin} is not in the engine any more: ${again}` }
+    }
     await environmentOf(context, release)
   } catch (error) {
     if (!(error instanceof PlatformError) || error.retryable) throw error
@@ -41,16 +43,6 @@ export async function check(input: ActionInput): Promise<Outcome> {
     }
   }
   return { kind: 'passed' }
-}
-
-/** In the engine, or brought back from the registry of artifacts: the same image and no other. */
-async function haveImage(context: Pick<Context, 'runtime'>, { digest, reference }: Artifact): Promise<void> {
-  try {
-    await context.runtime.resolveImage(digest)
-  } catch (error) {
-    if (codeOf(error) !== 'image.not_found' || reference === null) throw error
-    if ((await context.runtime.resolveImage(reference)).digest !== digest) throw error
-  }
 }
 
 /** The release command: a one-off of its own, found again by its record, never run twice. */

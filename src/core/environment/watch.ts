@@ -40,7 +40,7 @@ async function sampleOfLeft(tx: Tx, { id, environmentId, wish }: Deployment): Pr
   return together(left.map(({ numbers }) => ({ requests: numbers.requests ?? 0, failures: numbers.failures ?? 0, answerMs: numbers.answerMs ?? 0 })))
 }
 
-type Watching = Pick<Context, 'store' | 'edge' | 'clock' | 'log'>
+type Watching = Pick<Context, 'store' | 'edge' | 'clock' | 'log' | 'runtime'>
 
 /**
  * One look at what is watched: a release that answers worse than the one before goes back by itself, where that is wished and
@@ -89,10 +89,7 @@ function reasonToStay({ environment, release }: Snapshot, watch: Watch): string 
 }
 
 /** Opens the rollback; gives why that could not be, or null. */
-async function goBack(
-  context: Pick<Context, 'store' | 'clock'>,
-  back: { readonly environment: Environment; readonly watch: Watch; readonly reason: string },
-): Promise<string | null> {
+async function goBack(context: Watching, back: { readonly environment: Environment; readonly watch: Watch; readonly reason: string }): Promise<string | null> {
   const { environment, watch, reason } = back
   failpoint('watch.before-rollback')
   const to = await context.store.read.releases.find(EVERYTHING, watch.before?.releaseId ?? '')

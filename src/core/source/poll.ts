@@ -3,6 +3,7 @@ import type { PassResult } from '../../lib/work-queue.ts'
 import { EVERYTHING, PLATFORM } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
 import { unchangedSince } from '../app/watch.ts'
+import type { Engine } from '../artifact/present.ts'
 import { openBuild } from '../build/open.ts'
 import type { Source } from '../build/source.ts'
 import type { Context } from '../context.ts'
@@ -18,7 +19,7 @@ const MOST_INTERVALS = 16
 const JITTER = 0.2
 const LEAST_WAIT_MS = 100
 
-type Needs = Pick<Context, 'store' | 'clock' | 'log' | 'sealer'>
+type Needs = Pick<Context, 'store' | 'clock' | 'log' | 'sealer'> & { readonly runtime: Engine }
 
 /**
  * Looks at the source of one app if its time has come; says when the next look is due. Each app has its own pass: a host

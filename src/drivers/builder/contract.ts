@@ -37,6 +37,7 @@ export function aBuild(files: Readonly<Record<string, string>>, options: BuildOp
     readFile: async (path) => files[path] ?? null,
     tar: () =>
       tarStream(async (tar) => {
+        for (const name of foldersOf(Object.keys(files))) tar.entry({ name, type: 'directory', mode: 0o755 })
         for (const [name, text] of Object.entries(files)) tar.entry({ name, mode: 0o644 }, text)
       }),
     trusted: true,
@@ -48,6 +49,17 @@ export function aBuild(files: Readonly<Record<string, string>>, options: BuildOp
     signal: stop.signal,
   }
   return { request, lines, steps, stop }
+}
+
+/** Every folder these paths are in, outer ones first. */
+function foldersOf(paths: readonly string[]): string[] {
+  const folders = paths.flatMap((path) =>
+    path
+      .split('/')
+      .slice(0, -1)
+      .map((_, depth, words) => words.slice(0, depth + 1).join('/')),
+  )
+  return [...new Set(folders)].toSorted()
 }
 
 /** Checkouts that a builder makes an image of, fails, and never ends. */

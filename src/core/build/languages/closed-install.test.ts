@@ -32,7 +32,7 @@ const pip = (text: string, more: Texts = {}): Texts => python({ 'requirements.tx
 
 test.each<[string, Texts]>([
   ['npm, packages of a registry', npm()],
-  ['npm, its registry in .npmrc', npm({ '.npmrc': '@acme:registry=https://npm.example.net\n//npm.example.net/:_authToken=${TOKEN}\n' })],
+  ['npm, its registry in .npmrc', npm({ '.npmrc': '@acme:registry=https://npm.example.net\n//npm.example.net/:_authToken=abc\n' })],
   ['npm, a script that never leaves its folder', npm({ 'package-lock.json': npmLock(withInstall('esbuild')) })],
   ['npm, a script of a package of macOS', npm({ 'package-lock.json': npmLock(withInstall('fsevents', { os: ['darwin'] })) })],
   ['uv, packages of an index', uv('{ registry = "https://pypi.org/simple" }')],

@@ -23,6 +23,8 @@ export interface Knobs {
   crash(name: string, status?: number): void
   /** Takes an instance away behind our back, as `docker rm -f` does. */
   vanish(name: string): void
+  /** Digests of images that were taken away behind our back, as `docker image prune -a` does. */
+  readonly pruned: Set<string>
 }
 
 export const fake: Driver<RuntimeParts, typeof Config, undefined> = {
@@ -42,6 +44,7 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
     unreachable: config.unreachable ?? false,
     delayMs: config.delayMs ?? 0,
     freeBytes: 1024 ** 4,
+    pruned: new Set(),
     crash: (name, status) => instances.get(name)?.crash(status),
     vanish: (name) => {
       instances.get(name)?.dispose()
@@ -91,6 +94,7 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
     resolveImage: async (reference): Promise<ImageFacts> => {
       await answer()
       const digest = /^sha256:[0-9a-f]{64}$/.test(reference) ? reference : digestOf(reference)
+      if (knobs.pruned.has(digest)) throw new NotFoundError('image.not_found', `There is no image ${reference}`)
       return { digest, ports: [], sizeBytes: sizeOf(digest), createdAt: 0 }
     },
     stored: async () => [],
