@@ -66,8 +66,14 @@ class SteppedProber {
   }
 }
 
+/** `passMs`: how far the clock goes on with every pass. `around`: what the loops get instead of the context. */
+export interface SteppedOptions {
+  readonly passMs?: number
+  readonly around?: (context: Context) => Context
+}
+
 /** Starts one with an app; the caller closes it. */
-export async function aSteppedCore(range: string): Promise<Stepped> {
+export async function aSteppedCore(range: string, how: SteppedOptions = {}): Promise<Stepped> {
   let now = 0
   const clock = { now: () => 1_700_000_000_000 + now, monotonic: () => now }
   const store = await openSqlite({ directory: await aFolder(), clock, audit: await openAudit(await aFolder()), software: 'test' })
@@ -91,7 +97,7 @@ export async function aSteppedCore(range: string): Promise<Stepped> {
 
   const live = () => {
     const faults = new Faults()
-    const own = faults.around(context)
+    const own = faults.around(how.around?.(context) ?? context)
     const prober = new SteppedProber()
     const routes = new RouteReconciler(own, { onConfirmed: () => undefined, isReady: (name) => prober.result(name).state === 'ready' })
     const reconciler = new EnvironmentReconciler(own, { prober, routes, forgetApp: async () => true })
@@ -99,7 +105,7 @@ export async function aSteppedCore(range: string): Promise<Stepped> {
   }
   let life = live()
   const pass = async (work: () => Promise<unknown>): Promise<void> => {
-    now += PASS_MS
+    now += how.passMs ?? PASS_MS
     try {
       await work()
     } catch (error) {

@@ -38,12 +38,15 @@ export function shortInstance(name: string): string {
 
 /** What was counted in a step, for people: `7 in flight, all finished`. */
 export function stepNumbers(step: StepView): string {
-  const { inFlightAtStart, inFlight, cut, exitCode, probe } = step.numbers
+  const { inFlightAtStart, inFlight, cut, left, exitCode, probe } = step.numbers
   const parts: string[] = []
   if (step.kind === 'stop-traffic' && inFlightAtStart !== undefined) {
     if (step.status === 'intended') parts.push(`${inFlight ?? inFlightAtStart} in flight`)
     else if (inFlightAtStart === 0) parts.push('nothing in flight')
-    else parts.push(cut ? `${inFlightAtStart} in flight, ${cut} cut` : `${inFlightAtStart} in flight, all finished`)
+    else
+      parts.push(
+        cut ? `${inFlightAtStart} in flight, ${cut} cut${left ? ` (${left} ended only with the instance)` : ''}` : `${inFlightAtStart} in flight, all finished`,
+      )
   }
   if (step.kind === 'end-hold' && step.numbers.held !== undefined)
     parts.push(step.numbers.held === 1 ? '1 request waited' : `${step.numbers.held} requests waited`)

@@ -93,6 +93,7 @@ export const Step = z.object({
     inFlightAtStart: z.int().optional(),
     inFlight: z.int().optional(),
     cut: z.int().optional(),
+    left: z.int().optional(),
     generation: z.int().optional(),
     exitCode: z.int().optional(),
     probe: z.string().optional(),

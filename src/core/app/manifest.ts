@@ -145,7 +145,9 @@ export const Manifest = z
         at_deadline: z
           .enum(['wait', 'cut', 'abort'])
           .optional()
-          .describe('wait: for ever; cut: end them and record how many (default); abort: put the instance back and fail the deployment'),
+          .describe(
+            'wait: as long as they take, 24h at most; cut: end them and record how many (default); abort: put the instance back and fail the deployment',
+          ),
       })
       .optional()
       .describe('What happens to requests in flight'),

@@ -66,6 +66,8 @@ export interface StepNumbers {
   readonly inFlightAtStart?: number
   readonly inFlight?: number
   readonly cut?: number
+  /** Of those that were cut: still there when the edge had had its time. They end when their instance is stopped. */
+  readonly left?: number
   readonly generation?: number
   readonly exitCode?: number
   readonly probe?: string

@@ -70,5 +70,5 @@ export async function settle(context: Pick<Context, 'store' | 'clock'>, snapshot
 
 /** Nothing is planned any more for an instance whose requests were counted: the last of them has ended. */
 function drained(record: StepRecord): { readonly numbers?: StepNumbers } {
-  return record.kind === 'stop-traffic' && record.numbers.inFlight !== undefined ? { numbers: { inFlight: 0 } } : {}
+  return record.kind === 'stop-traffic' && record.numbers.inFlight !== undefined ? { numbers: { inFlight: record.numbers.left ?? 0 } } : {}
 }

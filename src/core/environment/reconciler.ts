@@ -20,6 +20,7 @@ import { check, releaseCommand } from './before.ts'
 import { Budgets } from './budget.ts'
 import { endHold, hold } from './hold.ts'
 import { conclude, journalKey, settle } from './journal.ts'
+import { LONGEST_OUTAGE_MS, longestWaitMs, Progress } from './progress.ts'
 import { type Senses, type Snapshot, takeSnapshot, worldOf } from './snapshot.ts'
 import { shiftTraffic, soak } from './soak.ts'
 import { forgetGone, keepTidy } from './tidy.ts'
@@ -44,8 +45,9 @@ const ACTIONS: Readonly<Record<StepKind, (input: ActionInput) => Promise<Outcome
 
 /** Looked at again after this long although nothing woke us. */
 const RESYNC_MS = 10_000
-/** So long a deployment waits for an engine or an edge that is away, before it fails. */
-const LONGEST_OUTAGE_MS = 15 * 60_000
+/** A plan that has made no progress for so long is not tried again without a pause. */
+const STUCK_MS = 5_000
+const STUCK_PAUSE_MS = 1_000
 /** Longer than the pause between two tries and the deadline of one. */
 const MOST_BETWEEN_TRIES_MS = 45_000
 
@@ -66,12 +68,14 @@ export class EnvironmentReconciler {
   readonly #budgets: Budgets
   /** How long environments have waited for what is away: in memory only, a server that starts anew waits anew. */
   readonly #outages: Budgets
+  readonly #progress: Progress
 
   constructor(context: Context, needs: Needs) {
     this.#context = context
     this.#needs = needs
     this.#budgets = new Budgets(context)
     this.#outages = new Budgets(context, MOST_BETWEEN_TRIES_MS)
+    this.#progress = new Progress(context)
   }
 
   async pass(environmentId: string): Promise<PassResult> {
@@ -116,9 +120,11 @@ export class EnvironmentReconciler {
       await standStill(this.#context, active, { cause: 'requested', message: 'paused' })
       return { afterMs: 0 }
     }
-    // What stands still is kept up, and not moved on.
+    // A paused deployment is repaired but takes no new steps: it ends when a person or a newer deployment ends it.
     const first = active?.status === 'paused' ? repairs(world) : plan.batches[0]
-    if (first) return soonest(await this.#take(snapshot, { senses, batch: first }), oneOffs)
+    const idleMs = this.#progress.idleMs(snapshot, plan)
+    if (active !== null && active.status !== 'paused' && idleMs > longestWaitMs(snapshot, first)) return this.#giveUpStuck(snapshot, idleMs)
+    if (first) return soonest(await this.#take(snapshot, { senses, batch: first, idleMs }), oneOffs)
     if (active?.status === 'paused') return soonest({ afterMs: RESYNC_MS }, oneOffs)
     if (senses.confirmedGeneration < snapshot.environment.routeGeneration) return { afterMs: 1_000 }
     if (active !== null && !isDeploymentFinished(active)) return finish(this.#context, snapshot)
@@ -134,7 +140,7 @@ export class EnvironmentReconciler {
   }
 
   /** The first step of each lane, side by side. */
-  async #take(snapshot: Snapshot, now: { readonly senses: Senses; readonly batch: Batch }): Promise<PassResult> {
+  async #take(snapshot: Snapshot, now: { readonly senses: Senses; readonly batch: Batch; readonly idleMs: number }): Promise<PassResult> {
     const steps = now.batch.lanes.flatMap((lane) => lane.slice(0, 1))
     const results = await Promise.all(steps.map((step) => this.#advance(snapshot, step, now.senses)))
     const failed = results.find((result) => result.outcome.kind === 'failed')
@@ -151,7 +157,8 @@ export class EnvironmentReconciler {
       snapshot.environment.id,
       waits[0] ? `waits for ${waits[0].for}${trouble && waits[0].for.includes('edge') ? ` (${trouble})` : ''}` : null,
     )
-    if (waits.length < results.length) return { afterMs: 0 }
+    // Steps that pass and are planned again do so because the engine or the edge says one thing and does another.
+    if (waits.length < results.length) return { afterMs: now.idleMs > STUCK_MS ? STUCK_PAUSE_MS : 0 }
     return { afterMs: Math.min(...waits.map((wait) => wait.afterMs ?? RESYNC_MS)) }
   }
 
@@ -167,6 +174,14 @@ export class EnvironmentReconciler {
     failpoint(`${step.kind}.after-effect`)
     await this.#write(snapshot, { key, outcome, budgetMs })
     return { step, outcome }
+  }
+
+  /** The bound of last resort: forward it turns round, on the way back it ends, and the reconciler goes on with the wish that was there. */
+  async #giveUpStuck(snapshot: Snapshot, idleMs: number): Promise<PassResult> {
+    const waits = snapshot.openSteps.flatMap(({ kind, waiting }) => (waiting === null ? [] : [`${kind} waited for ${waiting}`]))
+    const message = `gave up after ${durationText(idleMs)} without progress: ${waits.join('; ') || (snapshot.active?.blocked ?? 'its steps were done and had no effect')}`
+    if (snapshot.direction === 'forward') return revert(this.#context, snapshot, { cause: 'unavailable', message, failed: null })
+    return finish(this.#context, snapshot, `going back is not complete either: ${message}; Lockgate goes on trying`)
   }
 
   /** The result of a step that passed or failed; of a waiting one what it waits for. */

@@ -109,6 +109,9 @@ function viewOf(instance: Instance, by: { readonly snapshot: Snapshot; readonly 
   const observed = by.snapshot.observed.get(instance.name)
   const probe = by.senses.probe(instance.name)
   // Right after a start of the server nothing is known: what was in traffic is believed until a probe says otherwise.
+  const wasCut = by.snapshot.openSteps.some(
+    ({ instance: name, kind, numbers }) => name === instance.name && kind === 'stop-traffic' && numbers.left !== undefined,
+  )
   const believed = probe.state === 'unknown' && instance.proven && instance.traffic === 'in'
   return {
     set: instance.set,
@@ -118,7 +121,7 @@ function viewOf(instance: Instance, by: { readonly snapshot: Snapshot; readonly 
     ready: observed?.state === 'running' && (probe.state === 'ready' || believed),
     traffic: instance.traffic,
     unconfirmed: instance.traffic !== 'none' && !by.confirmed,
-    inFlight: instance.traffic === 'out' ? (by.senses.inFlight.get(instance.name) ?? null) : null,
+    inFlight: instance.traffic !== 'out' ? null : wasCut ? 0 : (by.senses.inFlight.get(instance.name) ?? null),
     faulty: instance.fault !== null,
   }
 }

@@ -4,6 +4,10 @@ import type { StepNumbers } from '../deployment/step.ts'
 import { labelOf } from '../instance/instance.ts'
 import { type ActionInput, confirmed, intent, locate, type Outcome, route, toConfirm } from './action.ts'
 import { specOf } from './actions.ts'
+import { LONGEST_DRAIN_MS } from './progress.ts'
+
+/** So long the edge may take to end the requests it was told to cut. */
+const CUT_GRACE_MS = 2_000
 
 /** resume traffic: the edge names it ready in the live arm, and has confirmed that. */
 export async function resumeTraffic(input: ActionInput): Promise<Outcome> {
@@ -61,8 +65,9 @@ export async function stopTraffic(input: ActionInput): Promise<Outcome> {
   const numbers: StepNumbers = { inFlightAtStart: record.numbers.inFlightAtStart ?? inFlight, inFlight, generation: snapshot.environment.routeGeneration }
   if (inFlight === 0) return { kind: 'passed', numbers }
   const drain = release.runSpec.drain
-  if (budgetMs < drain.deadlineMs || drain.atDeadline === 'wait') {
-    const bound = drain.atDeadline === 'wait' ? 'as long as they take' : `${Math.round(budgetMs / 1000)} s of ${drain.deadlineMs / 1000} s`
+  const deadlineMs = drain.atDeadline === 'wait' ? LONGEST_DRAIN_MS : drain.deadlineMs
+  if (budgetMs < deadlineMs) {
+    const bound = drain.atDeadline === 'wait' ? 'as long as they take, 24 h at most' : `${Math.round(budgetMs / 1000)} s of ${drain.deadlineMs / 1000} s`
     return { kind: 'waiting', for: `${inFlight} ${inFlight === 1 ? 'request' : 'requests'} in flight (${bound})`, numbers, afterMs: 50 }
   }
   if (drain.atDeadline === 'abort' && snapshot.direction === 'forward') {
@@ -72,6 +77,10 @@ export async function stopTraffic(input: ActionInput): Promise<Outcome> {
       message: `${inFlight} requests to ${labelOf(instance)} were still in flight after ${drain.deadlineMs / 1000} s, and the app wants the deployment given up then (drain.at_deadline: abort)`,
     }
   }
-  const cut = await context.edge.cut(instance.name)
-  return { kind: 'waiting', for: 'the requests that were cut to be gone', numbers: { ...numbers, cut: (record.numbers.cut ?? 0) + cut }, afterMs: 50 }
+  // Counted once: nothing new comes, and what did not end the first time is told again.
+  const count = await context.edge.cut(instance.name)
+  const cut = record.numbers.cut ?? count
+  // An edge may be unable to cut a connection (HAProxy 2.6: one whose visitor has closed its side). It ends with the instance.
+  const left = budgetMs < deadlineMs + CUT_GRACE_MS ? {} : { left: inFlight }
+  return { kind: 'waiting', for: 'the requests that were cut to be gone', numbers: { ...numbers, cut, ...left }, afterMs: 50 }
 }

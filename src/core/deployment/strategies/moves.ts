@@ -60,7 +60,9 @@ export function takeDown(instance: InstanceView): Step[] {
   const place = { set: instance.set, ordinal: instance.ordinal, arm: instance.arm }
   const steps: Step[] = []
   const named = instance.traffic !== 'none' || instance.unconfirmed
-  if (named && (instance.traffic === 'in' || instance.unconfirmed || instance.inFlight !== 0)) steps.push(step('stop-traffic', place))
+  // What is in flight to a container that has ended is answered by nobody: only the edge has yet to notice.
+  const answers = instance.container === 'running' && instance.inFlight !== 0
+  if (named && (instance.traffic === 'in' || instance.unconfirmed || answers)) steps.push(step('stop-traffic', place))
   if (instance.container === 'running') steps.push(step('stop', place))
   return [...steps, step('remove', place)]
 }

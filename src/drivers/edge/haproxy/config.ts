@@ -106,6 +106,9 @@ function defaults(config: Config): string {
   timeout http-request 10s
   timeout http-keep-alive 60s
   timeout tunnel 24h
+  # A tunnel of which one side has closed ends when the other is silent: HAProxy 2.6 cannot be told to cut it.
+  timeout client-fin 10s
+  timeout server-fin 10s
   option http-keep-alive
   option idle-close-on-response
   option http-no-delay
