@@ -6,7 +6,8 @@ import { randomWord } from '../../../lib/ids.ts'
 
 const MAKING_MS = 400_000
 /** What tools write with the time of day, and what they compile of a source that is compared itself. */
-const DIFFERS_ANYWAY = /__pycache__|\.pyc$|\.dist-info\/(RECORD|uv_cache\.json)$|\/node_modules\/\.(modules\.yaml|pnpm-workspace-state.*\.json|yarn-integrity|yarn-state\.yml)$/
+const DIFFERS_ANYWAY =
+  /__pycache__|\.pyc$|\.dist-info\/(RECORD|uv_cache\.json)$|\/node_modules\/\.(modules\.yaml|pnpm-workspace-state.*\.json|yarn-integrity|yarn-state\.yml)$/
 
 let rig: BuilderRig
 beforeAll(async () => {
