@@ -126,7 +126,9 @@ export function aRelease(said: Partial<Release> = {}): Release {
     runSpec: DEFAULT_RUN_SPEC,
     actor: { kind: 'token', id: 'k-ada', name: 'ada' },
     createdAt: 0,
+    liveAt: null,
     provenAt: null,
+    fault: null,
     ...said,
   }
 }

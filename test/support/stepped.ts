@@ -51,17 +51,19 @@ class SteppedProber {
   watch(_environmentId: string, targets: readonly ProbeTarget[]): void {
     this.#targets = targets
     const names = new Set(targets.map((target) => target.name))
-    for (const name of this.#answers.keys()) if (!names.has(name)) this.#answers.set(name, { state: 'not-ready', lastAnswer: null, failuresInARow: 0 })
+    for (const name of this.#answers.keys())
+      if (!names.has(name)) this.#answers.set(name, { state: 'not-ready', lastAnswer: null, failuresInARow: 0, wasReady: false })
   }
 
   result(name: string): ProbeResult {
-    return this.#answers.get(name) ?? { state: 'unknown', lastAnswer: null, failuresInARow: 0 }
+    return this.#answers.get(name) ?? { state: 'unknown', lastAnswer: null, failuresInARow: 0, wasReady: false }
   }
 
   async askAll(context: Context): Promise<void> {
     for (const target of this.#targets) {
       const { ok, text } = await ask(target, context.runtime)
-      this.#answers.set(target.name, { state: ok ? 'ready' : 'not-ready', lastAnswer: text, failuresInARow: ok ? 0 : 1 })
+      const wasReady = ok || this.result(target.name).wasReady
+      this.#answers.set(target.name, { state: ok ? 'ready' : 'not-ready', lastAnswer: text, failuresInARow: ok ? 0 : 1, wasReady })
     }
   }
 }

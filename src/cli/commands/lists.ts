@@ -47,7 +47,13 @@ export function lists(program: Command, run: Run): void {
         query: { limit: options.limit },
       })
       const notes = (one: (typeof answer)[number]): string =>
-        [one.current ? 'live' : '', one.provenAt === null ? 'never live' : '', one.pinned ? 'pinned' : '', one.imageRemoved ? 'image removed' : '']
+        [
+          one.current ? 'live' : '',
+          one.liveAt === null ? 'never live' : '',
+          one.fault === null ? '' : safe(one.fault),
+          one.pinned ? 'pinned' : '',
+          one.imageRemoved ? 'image removed' : '',
+        ]
           .filter((note) => note !== '')
           .join(', ')
       terminal.show(answer, () =>

@@ -24,7 +24,7 @@ async function aStage(said: Partial<Artifact> = {}, isProven = true): Promise<St
   await store.transaction(async (tx) => {
     await tx.artifacts.insert(artifact)
     const { release } = await deployArtifact(tx, { actor: ADA, environment: staging, artifact, manifest: null, buildId: null, now: code.clock.now() })
-    if (isProven) await tx.releases.set(release.id, { provenAt: code.clock.now() })
+    if (isProven) await tx.releases.set(release.id, { liveAt: code.clock.now() })
     const current = await tx.environments.get(EVERYTHING, staging.id)
     await tx.environments.save(current, { ...current, wish: { ...current.wish, releaseId: release.id } })
   })

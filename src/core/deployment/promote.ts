@@ -54,7 +54,7 @@ async function liveArtifact(context: Pick<Context, 'store' | 'clock'> & { readon
   const { read } = context.store
   const release = from.wish.releaseId === null ? null : await read.releases.get(scope, from.wish.releaseId)
   if (release === null) throw new ConflictError('promotion.nothing_there', `Nothing was deployed to ${from.name} yet.`)
-  if (release.provenAt === null)
+  if (release.liveAt === null)
     throw new ConflictError('promotion.not_proven', `No deployment of what ${from.name} is to run has succeeded yet: promote it when it has.`)
   const artifact = await read.artifacts.get(scope, release.artifactId)
   if (!(await isPresent(context, artifact)))

@@ -109,7 +109,7 @@ interface Served {
 }
 
 /**
- * The last good release: what served before the one that serves now, going back through the deployments that succeeded. A
+ * The last good release: of what served before the one that serves now, the newest that is proven. A
  * release that a rollback left behind was not good, and one with the same image and configuration undoes nothing.
  */
 async function servedBefore(read: Pick<ReadStore, 'deployments' | 'pins'>, environment: Environment, among: Served): Promise<Release | undefined> {
@@ -125,11 +125,10 @@ async function servedBefore(read: Pick<ReadStore, 'deployments' | 'pins'>, envir
   const isSame = (release: Release): boolean => release.artifactId === among.from.artifactId && release.configRevisionId === among.from.configRevisionId
   // The current one may still be on its way in: then what serves is the first to go back to.
   const before = [environment.wish.releaseId, ...succeeded.map((deployment) => deployment.previous.releaseId)]
-  for (const id of before) {
-    const release = among.releases.find((one) => one.id === id)
-    if (release && release.id !== among.from.id && release.provenAt !== null && !isBad(release) && !isSame(release)) return release
-  }
-  return undefined
+  const served = before.flatMap((id) => among.releases.filter((one) => one.id === id && one.id !== among.from.id))
+  const good = served.filter((release) => release.liveAt !== null && release.fault === null && !isBad(release) && !isSame(release))
+  // Of releases that were all replaced before their observation window had passed, the newest without a finding has to do.
+  return good.find((release) => release.provenAt !== null) ?? good[0]
 }
 
 async function makeHead(

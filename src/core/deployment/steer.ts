@@ -31,8 +31,9 @@ async function begin(tx: Tx, input: { readonly snapshot: Snapshot; readonly next
   const frozen = { ...queued, ...inputsOf(environment, queued) }
   const running = await tx.deployments.save(queued, moveDeployment(frozen, { status: 'running', cause: 'requested', blocked: null, startedAt: input.now }))
   await recordDeployment(tx, running, { environment, actor: running.actor })
-  // What was watched is about to change.
-  if (environment.watch !== null) await tx.environments.save(environment, { ...environment, watch: null })
+  // The watch goes on over a restart, a scale and a stop: the release is the same.
+  if (environment.watch !== null && running.wish.releaseId !== environment.wish.releaseId)
+    await tx.environments.save(environment, { ...environment, watch: null })
   for (const other of await tx.deployments.list(EVERYTHING, { where: { environmentId: environment.id, status: 'queued' } })) {
     await tx.deployments.save(other, { ...other, blocked: waitsFor(running) })
   }
@@ -115,6 +116,7 @@ export async function revert(context: Context, snapshot: Snapshot, turn: TurnRou
 async function pinWorse(tx: Tx, at: { readonly snapshot: Snapshot; readonly now: number }): Promise<void> {
   const { active, environment, release } = at.snapshot
   if (!active || !release || active.previous.releaseId === null) return
+  await tx.releases.set(release.id, { fault: active.message })
   const to = await tx.releases.get(EVERYTHING, active.previous.releaseId)
   await pinRelease(tx, { environment, from: release, to, now: at.now, reason: `${releaseName(release)} answered worse than ${releaseName(to)}` })
 }
@@ -128,12 +130,22 @@ export async function finish(context: Pick<Context, 'store' | 'clock'>, snapshot
     const current = await tx.environments.get(EVERYTHING, environment.id)
     const saved = await tx.deployments.save(active, moveDeployment(active, ending(active, { now, remark })))
     if (saved.status === 'succeeded') {
-      await tx.environments.save(current, { ...current, wish: active.wish, watch: await watchAfter(tx, { environment: current, deployment: active }) })
-      if (active.wish.releaseId !== null && active.wish.running) await tx.releases.set(active.wish.releaseId, { provenAt: now })
+      const watch = await watchAfter(tx, { environment: current, deployment: active })
+      await tx.environments.save(current, { ...current, wish: active.wish, watch })
+      await noteLive(tx, { deployment: active, isWatched: watch !== null, now })
     } else await unpinAfter(tx, saved)
     await recordDeployment(tx, saved, { environment: current, actor: PLATFORM })
   })
   return AT_ONCE
+}
+
+/** The release served now. It is proven when its observation window has passed, or at once where there is none. */
+async function noteLive(tx: Tx, by: { readonly deployment: Deployment; readonly isWatched: boolean; readonly now: number }): Promise<void> {
+  const { wish } = by.deployment
+  if (wish.releaseId === null || !wish.running) return
+  const release = await tx.releases.get(EVERYTHING, wish.releaseId)
+  const isProven = !by.isWatched && by.deployment.verb === 'deploy' && release.fault === null
+  await tx.releases.set(release.id, { liveAt: release.liveAt ?? by.now, ...(isProven ? { provenAt: release.provenAt ?? by.now } : {}) })
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { EnvironmentName } from '../app/app.ts'
-import type { Sample } from '../instance/reading.ts'
+import type { Counted, Sample } from '../instance/reading.ts'
 import type { Hold, Sticky } from '../route/route.ts'
 import type { Strategy } from './strategy.ts'
 
@@ -43,6 +43,8 @@ export interface Watch {
   readonly usedMs: number
   /** How it answers so far. */
   readonly sample: Sample
+  /** Requests the edge answered itself because no instance did; null: not looked at yet. Absent in rows of older servers. */
+  readonly unanswered?: Counted | null
   /** It answered worse, and stays all the same: why. null: nothing was found. */
   readonly worse: string | null
 }
@@ -83,6 +85,11 @@ export interface Environment {
 }
 
 export const MAX_COUNT = 48
+
+/** What the edge calls an arm of an environment. */
+export function armId(environment: Pick<Environment, 'id'>, arm: Arm): string {
+  return `${environment.id}/${arm}`
+}
 
 /** Stable for candidate, candidate for stable. */
 export function otherArm(arm: Arm): Arm {

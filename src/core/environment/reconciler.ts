@@ -10,6 +10,7 @@ import { standStill } from '../deployment/pause.ts'
 import { plan as planWorld, repairs } from '../deployment/plan.ts'
 import { beginNext, block, finish, giveUp, pausable, revert, supersedable, supersedeActive } from '../deployment/steer.ts'
 import type { Batch, Step, StepKind } from '../deployment/step.ts'
+import type { World } from '../deployment/world.ts'
 import type { ProbeTarget } from '../instance/ask.ts'
 import type { Prober } from '../instance/probe.ts'
 import { advanceOneOffs } from '../one-off/advance.ts'
@@ -121,22 +122,34 @@ export class EnvironmentReconciler {
       return { afterMs: 0 }
     }
     // A paused deployment is repaired but takes no new steps: it ends when a person or a newer deployment ends it.
+    const watched = active === null ? await this.#watch(snapshot, senses, world) : {}
+    if (watched.afterMs === 0) return watched
+    const soon = soonest(watched, oneOffs)
     const first = active?.status === 'paused' ? repairs(world) : plan.batches[0]
     const idleMs = this.#progress.idleMs(snapshot, plan)
     if (active !== null && active.status !== 'paused' && idleMs > longestWaitMs(snapshot, first)) return this.#giveUpStuck(snapshot, idleMs)
-    if (first) return soonest(await this.#take(snapshot, { senses, batch: first, idleMs }), oneOffs)
-    if (active?.status === 'paused') return soonest({ afterMs: RESYNC_MS }, oneOffs)
+    if (first) return soonest(await this.#take(snapshot, { senses, batch: first, idleMs }), soon)
+    if (active?.status === 'paused') return soonest({ afterMs: RESYNC_MS }, soon)
     if (senses.confirmedGeneration < snapshot.environment.routeGeneration) return { afterMs: 1_000 }
     if (active !== null && !isDeploymentFinished(active)) return finish(this.#context, snapshot)
     await keepTidy(this.#context, snapshot, senses)
     if (snapshot.environment.removedAt !== null) return forgetGone(this.#context, snapshot, this.#needs.forgetApp)
-    return soonest(await this.#watch(snapshot), oneOffs)
+    return soonest({ afterMs: RESYNC_MS }, soon)
   }
 
-  async #watch(snapshot: Snapshot): Promise<PassResult> {
-    const { watch } = snapshot.environment
-    if (watch === null) return { afterMs: RESYNC_MS }
-    return watchOver(this.#context, snapshot, this.#budgets.use(`watch/${watch.deploymentId}`, watch.usedMs))
+  /** Also while instances are being repaired: crashes in the window are the watched release's. */
+  async #watch(snapshot: Snapshot, senses: Senses, world: World): Promise<PassResult> {
+    const { watch, removedAt } = snapshot.environment
+    if (watch === null || removedAt !== null || !snapshot.wish.running) return {}
+    const set = snapshot.instances.filter((instance) => instance.set === snapshot.wish.set)
+    const instances = set.map((instance) => {
+      const view = world.instances.find((one) => one.set === instance.set && one.ordinal === instance.ordinal)
+      return { instance, observed: snapshot.observed.get(instance.name), probe: senses.probe(instance.name), isReady: view?.ready === true }
+    })
+    const unready = `unready/${watch.deploymentId}`
+    if (instances.every(({ isReady }) => isReady)) this.#budgets.forget(unready)
+    const unreadyMs = instances.every(({ isReady }) => isReady) ? 0 : this.#budgets.use(unready, 0)
+    return watchOver(this.#context, snapshot, { usedMs: this.#budgets.use(`watch/${watch.deploymentId}`, watch.usedMs), instances, unreadyMs })
   }
 
   /** The first step of each lane, side by side. */

@@ -1,20 +1,20 @@
 // The observation window: after a deployment the new release is compared with the one before, by what the edge counts.
 import { durationText } from '../../lib/duration.ts'
-import { messageOf, PlatformError } from '../../lib/errors.ts'
+import { messageOf, PlatformError, UnavailableError } from '../../lib/errors.ts'
 import { failpoint } from '../../lib/failpoint.ts'
-import type { PassResult } from '../../lib/work-queue.ts'
 import type { Tx } from '../../store/types.ts'
 import { EVERYTHING, PLATFORM } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import type { Deployment } from '../deployment/deployment.ts'
 import { rollback } from '../deployment/rollback.ts'
 import { judge } from '../instance/analysis.ts'
-import { NOTHING, type Sample, together } from '../instance/reading.ts'
+import { type Counted, countFrom, countOn, NOTHING, type Sample, together } from '../instance/reading.ts'
 import { releaseName } from '../release/release.ts'
 import { count } from './count.ts'
-import type { Environment, Watch } from './environment.ts'
+import { armId, type Environment, type Watch } from './environment.ts'
 import type { Snapshot } from './snapshot.ts'
 import { sampleOf } from './soak.ts'
+import { findUnwell, type WatchedInstance } from './unwell.ts'
 
 const LOOK_MS = 1_000
 /** When nothing is left to watch. */
@@ -22,14 +22,17 @@ const RESYNC_MS = 10_000
 /** Fewer requests say nothing of how long answers take; no traffic is not a failure. */
 const LEAST_REQUESTS = 50
 
-/** What is to be watched now that this deployment has succeeded; null: nothing. */
+/** What is to be watched now that this deployment has succeeded; null: nothing. A verb that keeps the release keeps its watch. */
 export async function watchAfter(tx: Tx, now: { readonly environment: Environment; readonly deployment: Deployment }): Promise<Watch | null> {
   const { environment, deployment } = now
-  const { previous, wish } = deployment
-  if (deployment.verb !== 'deploy' || environment.watchPolicy.forMs === 0 || !wish.running) return null
+  const { previous, wish, verb } = deployment
+  const begun: Watch = { deploymentId: deployment.id, before: null, usedMs: 0, sample: NOTHING, worse: null, unanswered: null }
+  if (verb !== 'deploy' && verb !== 'rollback') return previous.releaseId === wish.releaseId ? environment.watch : null
+  if (environment.watchPolicy.forMs === 0 || !wish.running || wish.releaseId === null) return null
+  // What was gone back to is left only by a person, but may still have to be proven.
+  if (verb === 'rollback') return (await tx.releases.get(EVERYTHING, wish.releaseId)).provenAt === null ? begun : null
   const served = previous.running && previous.releaseId !== null && previous.releaseId !== wish.releaseId ? previous.releaseId : null
-  const before = served === null ? null : { releaseId: served, sample: await sampleOfLeft(tx, deployment) }
-  return { deploymentId: deployment.id, before, usedMs: 0, sample: NOTHING, worse: null }
+  return served === null ? begun : { ...begun, before: { releaseId: served, sample: await sampleOfLeft(tx, deployment) } }
 }
 
 /** How the instances answered that the deployment stopped: counted until they left. */
@@ -42,48 +45,82 @@ async function sampleOfLeft(tx: Tx, { id, environmentId, wish }: Deployment): Pr
 
 type Watching = Pick<Context, 'store' | 'edge' | 'clock' | 'log' | 'runtime'>
 
+/** What a pass knows of the watched set, and how much of the window is used. */
+export interface WatchLook {
+  readonly usedMs: number
+  readonly instances: readonly WatchedInstance[]
+  readonly unreadyMs: number
+}
+
+/** `afterMs` 0: something was found, and the environment is looked at again at once. */
+export type Watched = { readonly afterMs: number }
+
 /**
- * One look at what is watched: a release that answers worse than the one before goes back by itself, where that is wished and
- * its release allows it; else it is told. `usedMs`: of the window.
+ * One look at what is watched, also while its instances crash or do not answer: a release that is not well, or answers worse than
+ * the one before, goes back by itself, where the environment and the release allow it; otherwise it is only reported.
  */
-export async function watchOver(context: Watching, snapshot: Snapshot, usedMs: number): Promise<PassResult> {
-  const { environment } = snapshot
+export async function watchOver(context: Watching, snapshot: Snapshot, look: WatchLook): Promise<Watched> {
+  const { environment, release } = snapshot
   const { watch, watchPolicy } = environment
-  if (watch === null || (watch.worse !== null && watch.usedMs >= watchPolicy.forMs)) return { afterMs: RESYNC_MS }
-  const instances = await count(context, snapshot.instances)
-  const sample = sampleOf(instances.filter((instance) => instance.set === snapshot.wish.set))
-  const isOver = usedMs >= watchPolicy.forMs
+  if (watch === null || release === null || (watch.worse !== null && watch.usedMs >= watchPolicy.forMs)) return { afterMs: RESYNC_MS }
+  const instances = await count(context, snapshot.instances).catch(whileAway(snapshot.instances))
+  const unanswered = await countUnanswered(context, environment, watch).catch(whileAway(watch.unanswered ?? null))
+  const answered = sampleOf(instances.filter((instance) => instance.set === snapshot.wish.set))
+  const sample = together([answered, unanswered?.sample ?? NOTHING])
+  const isOver = look.usedMs >= watchPolicy.forMs && look.instances.every(({ isReady }) => isReady)
+  const seen: Watch = { ...watch, usedMs: Math.round(Math.min(look.usedMs, watchPolicy.forMs)), sample, unanswered }
+  const unwell = findUnwell({ release, ...look })
+  if (unwell !== null && watch.worse === null) return findWorse(context, snapshot, { watch: seen, why: unwell, how: 'is not well' })
   const verdict = judge({ fresh: sample, old: watch.before?.sample ?? null, leastRequests: LEAST_REQUESTS, isOver })
-  const seen: Watch = { ...watch, usedMs: Math.round(usedMs), sample }
-  if (verdict.kind === 'worse' && watch.worse === null) return findWorse(context, snapshot, { watch: seen, why: verdict.why })
-  if (isOver && watch.worse === null) await endWatch(context, environment, seen)
-  else if (isOver || JSON.stringify(sample) !== JSON.stringify(watch.sample) || usedMs - watch.usedMs > 5_000) await keep(context, environment, seen)
+  if (verdict.kind === 'worse' && watch.worse === null) return findWorse(context, snapshot, { watch: seen, why: verdict.why, how: 'answers worse' })
+  if (isOver && watch.worse === null) await endWatch(context, snapshot, seen)
+  else if (isOver || JSON.stringify(sample) !== JSON.stringify(watch.sample) || look.usedMs - watch.usedMs > 5_000) await keep(context, environment, seen)
   return { afterMs: isOver ? RESYNC_MS : LOOK_MS }
+}
+
+/** While the edge cannot be asked the counts stay as they were: crashes and probes are still seen. */
+function whileAway<T>(last: T): (error: unknown) => T {
+  return (error) => {
+    if (error instanceof UnavailableError) return last
+    throw error
+  }
+}
+
+/** Requests of the live arm that no instance answered, since the first look at them. */
+async function countUnanswered(context: Pick<Context, 'edge'>, environment: Environment, watch: Watch): Promise<Counted | null> {
+  const before = watch.unanswered ?? null
+  const arm = armId(environment, environment.liveArm)
+  const reading = (await context.edge.unanswered([arm])).get(arm)
+  if (!reading) return before
+  return before === null ? countFrom(reading) : countOn(before, reading)
 }
 
 interface Worse {
   readonly watch: Watch
   readonly why: string
+  readonly how: 'answers worse' | 'is not well'
 }
 
-async function findWorse(context: Watching, snapshot: Snapshot, { watch, why }: Worse): Promise<PassResult> {
+async function findWorse(context: Watching, snapshot: Snapshot, { watch, why, how }: Worse): Promise<Watched> {
   const { environment, release } = snapshot
   const name = release ? releaseName(release) : 'the release'
   const stays = reasonToStay(snapshot, watch)
-  const told = stays ?? (await goBack(context, { environment, watch, reason: `${name} answered worse: ${why}` }))
-  const worse = `${name} answers worse: ${why}${told === null ? '' : `; it stays: ${told}`}`
-  context.log.warn('a release answers worse than the one before', { environment: environment.id, worse })
+  const past = how === 'answers worse' ? 'answered worse' : 'was not well'
+  const told = stays ?? (await goBack(context, { environment, watch, reason: `${name} ${past}: ${why}` }))
+  const worse = `${name} ${how}: ${why}${told === null ? '' : `; it stays: ${told}`}`
+  context.log.warn('a watched release is found worse', { environment: environment.id, worse })
   await context.store.transaction(async (tx) => {
     const current = await tx.environments.get(EVERYTHING, environment.id)
     await tx.environments.save(current, { ...current, watch: { ...watch, worse } })
+    if (release) await tx.releases.set(release.id, { fault: why, provenAt: null })
     await tell(tx, environment, { kind: 'release.worse', data: { release: name, why, goesBack: told === null } })
   })
   return { afterMs: 0 }
 }
 
-/** Why it is only told; null: it goes back. */
+/** Why it is only reported; null: it goes back. */
 function reasonToStay({ environment, release }: Snapshot, watch: Watch): string | null {
-  if (watch.before === null) return 'nothing served before it'
+  if (watch.before === null) return 'there is nothing to go back to'
   if (!environment.watchPolicy.rollback) return 'nothing goes back by itself here (watch.rollback: false)'
   return release?.runSpec.rollback === 'forbidden' ? 'it forbids that anything goes back by itself (rollback: forbidden)' : null
 }
@@ -103,11 +140,12 @@ async function goBack(context: Watching, back: { readonly environment: Environme
   }
 }
 
-/** The window is over, and nothing was found. */
-async function endWatch(context: Watching, environment: Environment, watch: Watch): Promise<void> {
+/** The window is over, and nothing was found: now the release is proven. */
+async function endWatch(context: Watching, { environment, release }: Snapshot, watch: Watch): Promise<void> {
   await context.store.transaction(async (tx) => {
     const current = await tx.environments.get(EVERYTHING, environment.id)
     await tx.environments.save(current, { ...current, watch: null })
+    if (release) await tx.releases.set(release.id, { provenAt: context.clock.now() })
     await tell(tx, environment, { kind: 'release.watched', data: { deployment: watch.deploymentId, for: durationText(watch.usedMs), ...watch.sample } })
   })
 }

@@ -70,4 +70,6 @@ export interface ProbeResult {
   /** `GET / → 500`, `connection refused`. */
   readonly lastAnswer: string | null
   readonly failuresInARow: number
+  /** The process that runs now was ready before. */
+  readonly wasReady: boolean
 }

@@ -13,9 +13,10 @@ interface Watched {
   lastAnswer: string | null
   successes: number
   failures: number
+  wasReady: boolean
 }
 
-const UNKNOWN: ProbeResult = { state: 'unknown', lastAnswer: null, failuresInARow: 0 }
+const UNKNOWN: ProbeResult = { state: 'unknown', lastAnswer: null, failuresInARow: 0, wasReady: false }
 
 /** Asks every running instance whether it answers; keeps what it heard, and tells whose environment changed. */
 export class Prober {
@@ -50,7 +51,9 @@ export class Prober {
 
   result(name: string): ProbeResult {
     const watched = this.#watched.get(name)
-    return watched ? { state: watched.state, lastAnswer: watched.lastAnswer, failuresInARow: watched.failures } : this.#unasked(name)
+    return watched
+      ? { state: watched.state, lastAnswer: watched.lastAnswer, failuresInARow: watched.failures, wasReady: watched.wasReady }
+      : this.#unasked(name)
   }
 
   /** Nothing is known only of what was never asked since our own start: one that was, and is another process now, is not ready. */
@@ -68,7 +71,7 @@ export class Prober {
   }
 
   #start(target: ProbeTarget, state: ProbeState): void {
-    const watched: Watched = { target, stop: new AbortController(), state, lastAnswer: null, successes: 0, failures: 0 }
+    const watched: Watched = { target, stop: new AbortController(), state, lastAnswer: null, successes: 0, failures: 0, wasReady: state === 'ready' }
     this.#watched.set(target.name, watched)
     void this.#loop(watched)
   }
@@ -83,6 +86,7 @@ export class Prober {
       watched.successes = answer.ok ? watched.successes + 1 : 0
       watched.failures = answer.ok ? 0 : watched.failures + 1
       const state = nextState(watched)
+      watched.wasReady ||= state === 'ready'
       if (state !== 'unknown') this.#asked.add(watched.target.name)
       if (state !== watched.state) {
         watched.state = state

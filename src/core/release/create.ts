@@ -27,7 +27,9 @@ export async function createRelease(tx: Tx, input: NewRelease): Promise<Release>
     runSpec: artifact.runSpec,
     actor: input.actor,
     createdAt: input.now,
+    liveAt: null,
     provenAt: null,
+    fault: null,
   })
   await tx.record({
     kind: 'release.created',

@@ -12,8 +12,12 @@ export interface Release {
   readonly runSpec: RunSpec
   readonly actor: ActorRef
   readonly createdAt: number
-  /** Set when a deployment of it succeeded: a rollback goes only to such a one. */
+  /** When a deployment of it first succeeded; null: it never served. */
+  readonly liveAt: number | null
+  /** When its observation window had passed and nothing was found against it. */
   readonly provenAt: number | null
+  /** What was found against it while it was watched: a rollback without a number never goes there. null: nothing. */
+  readonly fault: string | null
 }
 
 /** A pair that a rollback left behind: automatic deployments of it are refused until a person deploys it. */

@@ -2,7 +2,7 @@ import { sha256 } from '../../lib/hash.ts'
 import type { App } from '../app/app.ts'
 import { PRODUCTION } from '../app/app.ts'
 import { aimOf, type Deployment } from '../deployment/deployment.ts'
-import { type Arm, type Environment, otherArm } from '../environment/environment.ts'
+import { type Arm, armId, type Environment, otherArm } from '../environment/environment.ts'
 import type { Instance } from '../instance/instance.ts'
 import type { Release } from '../release/release.ts'
 import type { Domain, EnvironmentTraffic, RouteArm, RoutingTable, StatePage } from './route.ts'
@@ -64,10 +64,6 @@ function trafficOf(facts: EnvironmentFacts): EnvironmentTraffic {
 function wayOf(environment: Environment): Pick<EnvironmentTraffic, 'stable' | 'candidate' | 'hold'> {
   const { share, hold, liveArm } = environment
   return { stable: armId(environment, liveArm), candidate: share && { arm: armId(environment, otherArm(liveArm)), ...share }, hold }
-}
-
-function armId(environment: Environment, arm: Arm): string {
-  return `${environment.id}/${arm}`
 }
 
 /** What visitors read while nothing is ready: of a stop from its beginning, for its traffic is stopped first. */

@@ -24,6 +24,11 @@ export interface Edge {
    * answer. Throws as `inFlight`.
    */
   readings(instances: readonly string[]): Promise<ReadonlyMap<string, Reading>>
+  /**
+   * Requests of each arm that the edge answered itself, because no instance did: none was up, none could be connected to, or none
+   * answered in time. Every one is a failure. What `readings` counts for an instance is not counted here. Throws as `inFlight`.
+   */
+  unanswered(arms: readonly string[]): Promise<ReadonlyMap<string, Reading>>
   /** How many requests of this environment wait at the moment because of its `hold`, over all workers. */
   held(environmentId: string): Promise<number>
   /** Instances that the table wants ready but the edge's own check took out: `serve` with a newer generation puts them in again. */

@@ -61,6 +61,16 @@ export function fakeEdge(plane: FakePlane, knobs: Partial<FakeKnobs> = {}): Fake
             }),
           ),
       ),
+    unanswered: (arms) =>
+      act(
+        () =>
+          new Map(
+            arms.map((arm) => {
+              const failures = plane.unanswered(arm)
+              return [arm, { epoch: 'fake', requests: failures, failures, answerMs: 0 }] as const
+            }),
+          ),
+      ),
     held: (environmentId) => act(() => plane.held(environmentId)),
     takenOut: () => act(() => []),
     cut: (instance) => act(() => plane.cut(instance)),

@@ -33,6 +33,8 @@ export class FakePlane {
   readonly #flights = new Set<Flight>()
   readonly #epoch = randomUUID()
   readonly #counts = new Map<string, Count>()
+  /** By arm: requests that found no instance. */
+  readonly #unanswered = new Map<string, number>()
   /** By environment: how many wait, and since when the hold of which token has held anybody. */
   readonly #held = new Map<string, number>()
   readonly #holdBegan = new Map<string, { readonly token: string; readonly at: number }>()
@@ -81,6 +83,10 @@ export class FakePlane {
     return { epoch: this.#epoch, ...(this.#counts.get(instance) ?? { requests: 0, failures: 0, answerMs: 0 }) }
   }
 
+  unanswered(arm: string): number {
+    return this.#unanswered.get(arm) ?? 0
+  }
+
   held(environmentId: string): number {
     return this.#held.get(environmentId) ?? 0
   }
@@ -103,6 +109,7 @@ export class FakePlane {
     if (!traffic || late) return { traffic, target: undefined, cookie: null }
     const { arm, cookie } = wayOf(traffic, request.headers, (id) => this.#ready(id).length > 0)
     const ready = this.#ready(arm)
+    if (ready.length === 0) this.#unanswered.set(arm, this.unanswered(arm) + 1)
     this.#next += 1
     return { traffic, target: ready[this.#next % Math.max(1, ready.length)], cookie }
   }

@@ -10,7 +10,7 @@ import { checkTable, desiredState, wordOf } from './desired.ts'
 import { desiredOfOld } from './difference.ts'
 import { infoOf } from './info.ts'
 import { hostFacts, Mirror } from './mirror.ts'
-import { assign, atLeast, bounded, emptyPool, leaving, release, serversOf, slotsOf } from './pool.ts'
+import { assign, atLeast, backendOf, bounded, emptyPool, leaving, release, serversOf, slotsOf } from './pool.ts'
 import { givenSlots, readingOf, servingSlot, withBaselines } from './readings.ts'
 import { recoveredPool } from './recover.ts'
 import { Config, type Pool } from './schema.ts'
@@ -84,6 +84,21 @@ class HaproxyEdge implements Edge {
         [...places].flatMap(([instance, place]) => {
           const found = place && counts.get(serverName(place.backend, place.slot))
           return found ? [[instance, readingOf(found, { pool, place, worker: worker.pid })] as const] : []
+        }),
+      )
+    })
+  }
+
+  unanswered(arms: readonly string[]): Promise<ReadonlyMap<string, Reading>> {
+    return this.#alone(async () => {
+      const pool = await this.#loadPool()
+      const { worker } = await this.#current()
+      const places = arms.flatMap((arm) => (backendOf(pool, arm) === null ? [] : [[arm, backendOf(pool, arm) ?? ''] as const]))
+      const counts = await worker.unanswered(places.map(([, backend]) => backend))
+      return new Map(
+        places.map(([arm, backend]) => {
+          const failures = counts.get(backend) ?? 0
+          return [arm, { epoch: `${worker.pid}/${backend}/unanswered`, requests: failures, failures, answerMs: 0 }] as const
         }),
       )
     })

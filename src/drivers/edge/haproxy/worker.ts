@@ -22,6 +22,10 @@ export interface ServerCounts {
   readonly answerMs: number
 }
 
+/** What `show stat` lists, as the sum of its types. */
+const SERVERS = 4
+const BACKENDS_AND_SERVERS = 6
+
 /** A line of `show stat` by the names of its columns. */
 type Row = ReadonlyMap<string, string>
 
@@ -95,23 +99,32 @@ export class Worker {
   async counts(backends: readonly string[]): Promise<ReadonlyMap<string, ServerCounts>> {
     const counts = new Map<string, ServerCounts>()
     for (const [server, row] of await this.#stats(backends)) {
-      const statuses = ['hrsp_1xx', 'hrsp_2xx', 'hrsp_3xx', 'hrsp_4xx', 'hrsp_5xx', 'hrsp_other'].reduce((sum, name) => sum + number(row, name), 0)
-      // What ended without a status was broken off by the server or by its visitor; only the former count as errors of the
-      // server, some of them twice (seen with 2.6.12).
-      const silent = Math.max(0, number(row, 'stot') - number(row, 'scur') - statuses)
-      const broken = Math.min(silent, number(row, 'eresp') + number(row, 'econ'))
+      const { statuses, broken } = brokenOf(row)
       const failures = number(row, 'hrsp_5xx') + number(row, 'srv_abrt') + broken
       counts.set(server, { requests: statuses + broken, failures, answerMs: number(row, 'rtime') })
     }
     return counts
   }
 
-  async #stats(backends: readonly string[]): Promise<ReadonlyMap<string, Row>> {
+  /** How many requests of each backend got a 5xx that no server gave and that counts for none: by backend, since it began. */
+  async unanswered(backends: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const rows = [...(await this.#stats(backends, BACKENDS_AND_SERVERS))]
+    return new Map(
+      backends.map((backend) => {
+        const all = rows.filter(([name]) => name === `${backend}/BACKEND`).reduce((sum, [, row]) => sum + number(row, 'hrsp_5xx'), 0)
+        const servers = rows.filter(([name]) => backendIn(name) === backend && name !== `${backend}/BACKEND`)
+        const theirs = servers.reduce((sum, [, row]) => sum + number(row, 'hrsp_5xx') + brokenOf(row).broken, 0)
+        return [backend, Math.max(0, all - theirs)]
+      }),
+    )
+  }
+
+  async #stats(backends: readonly string[], types = SERVERS): Promise<ReadonlyMap<string, Row>> {
     const rows = new Map<string, Row>()
     if (backends.length === 0) return rows
     const csv = await this.#socket.tell(
       this.pid,
-      backends.map((name) => `show stat ${name} 4 -1`),
+      backends.map((name) => `show stat ${name} ${types} -1`),
     )
     let names: readonly string[] = []
     for (const line of csv.split('\n')) {
@@ -192,6 +205,13 @@ export class Worker {
     }
     return maps as Record<MapName, ReadonlyMap<string, string>>
   }
+}
+
+/** What ended without a status was broken off by the server or by its visitor; only the former count as errors of the server, some of them twice (seen with 2.6.12). */
+function brokenOf(row: Row): { readonly statuses: number; readonly broken: number } {
+  const statuses = ['hrsp_1xx', 'hrsp_2xx', 'hrsp_3xx', 'hrsp_4xx', 'hrsp_5xx', 'hrsp_other'].reduce((sum, name) => sum + number(row, name), 0)
+  const silent = Math.max(0, number(row, 'stot') - number(row, 'scur') - statuses)
+  return { statuses, broken: Math.min(silent, number(row, 'eresp') + number(row, 'econ')) }
 }
 
 function number(row: Row, name: string): number {
