@@ -51,6 +51,6 @@ test.each<[string, readonly WatchedInstance[], number, string | null]>([
     60_000,
     'web.0 (set 4) does not answer health checks any more (GET / → no answer within 2000 ms), for 1 m; no instance does',
   ],
-])('%s', (_what, instances, unreadyMs, found) => {
+])('%s', (...[, instances, unreadyMs, found]) => {
   expect(findUnwell({ release: aRelease(), instances, unreadyMs })).toEqual(found)
 })

@@ -14,7 +14,7 @@ test.each([
   ['crash-loops', 'fake:exits-3+after-400ms', /^r2 was not well: web\.0 \(set 2\) crashed 2 times/, '127.180.0.0/16'],
   ['is killed for its memory', 'fake:oom+after-400ms', /^r2 was not well: web\.0 \(set 2\) was killed because it used more memory/, '127.181.0.0/16'],
   ['does not answer any more', 'fake:good+after-400ms', /^r2 was not well: web\.0 \(set 2\) does not answer health checks any more/, '127.182.0.0/16'],
-])('a release that %s after it went live goes back without a single visitor', async (_how, image, reason, range) => {
+])('a release that %s after it went live goes back without a single visitor', async (...[, image, reason, range]) => {
   const core = await aCore(range)
   const environment = await core.anApp('shop')
   const first = await core.ended(await core.deploy(environment, 'fake:good+v1'))
