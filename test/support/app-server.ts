@@ -16,7 +16,7 @@ export interface AppServer {
 }
 
 /**
- * `/` its name, `/headers` the request's headers as JSON, `/slow?ms=` an answer after that time, `/sse?events=&ms=` a stream,
+ * `/` its name, `/headers` the request's headers as JSON, `/header-names` their names as they came, `/slow?ms=` an answer after that time, `/sse?events=&ms=` a stream,
  * `/status?code=` that status, `/upload` the number of bytes it got, `/download?bytes=&ms=` so many bytes over that time; any path is an echoing WebSocket.
  */
 export async function startAppServer(name: string, port = 0): Promise<AppServer> {
@@ -61,6 +61,7 @@ class App {
     const url = new URL(request.url ?? '/', 'http://app')
     const number = (key: string, otherwise: number): number => Number(url.searchParams.get(key) ?? otherwise)
     if (url.pathname.endsWith('/headers')) response.setHeader('content-type', 'application/json').end(JSON.stringify(request.headers))
+    else if (url.pathname.endsWith('/header-names')) response.end(JSON.stringify(request.rawHeaders.filter((_, at) => at % 2 === 0)))
     else if (url.pathname.endsWith('/slow')) setTimeout(() => response.end(this.name), number('ms', 1_000))
     else if (url.pathname.endsWith('/status')) response.writeHead(number('code', 200)).end(this.name)
     else if (url.pathname.endsWith('/sse')) stream({ response, events: number('events', 10), ms: number('ms', 100) })

@@ -84,6 +84,8 @@ AddOutputFilterByType DEFLATE text/html text/plain text/css text/javascript appl
 DocumentRoot \${DOCUMENT_ROOT}
 <Directory \${DOCUMENT_ROOT}>
   Options FollowSymLinks
+  # Else PHP does not see the header Authorization.
+  CGIPassAuth On
   AllowOverride All
   Require all granted
   <IfFile "\${DOCUMENT_ROOT}/index.php">

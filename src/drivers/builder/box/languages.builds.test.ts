@@ -114,7 +114,12 @@ test.each([
 })
 
 test('PHP with composer, behind a server that also serves its files', { timeout: MAKING_MS }, async () => {
-  const files: Files = { ...(await exampleFiles('php-hello')), 'public/style.css': 'body {}\n', 'public/.env': 'SECRET=1\n' }
+  const files: Files = {
+    ...(await exampleFiles('php-hello')),
+    'public/style.css': 'body {}\n',
+    'public/.env': 'SECRET=1\n',
+    'public/auth.php': "<?php echo $_SERVER['HTTP_AUTHORIZATION'] ?? 'none', ' ', $_SERVER['PHP_AUTH_USER'] ?? 'nobody';",
+  }
   const { again } = await twice('php', files, { 'public/index.php': files['public/index.php']?.replace('"\\n"', '" again\\n"') ?? '' })
   const { url, name } = await rig.start(again.result, { GREETING: 'Good morning' })
 
@@ -122,6 +127,8 @@ test('PHP with composer, behind a server that also serves its files', { timeout:
   expect(await textAt(`${url}/some/pretty/path?x=1`)).toMatch(/^Good morning/)
   expect((await fetch(`${url}/style.css`)).headers.get('content-type')).toContain('text/css')
   expect((await fetch(`${url}/.env`)).status).toEqual(403)
+  expect(await (await fetch(`${url}/auth.php`, { headers: { authorization: 'Bearer tok' } })).text()).toEqual('Bearer tok nobody')
+  expect(await (await fetch(`${url}/auth.php`, { headers: { authorization: `Basic ${btoa('ada:x')}` } })).text()).toMatch(/ ada$/)
   expect(await rig.stop(name)).toEqual(0)
 })
 

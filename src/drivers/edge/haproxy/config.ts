@@ -1,7 +1,9 @@
 // The text of haproxy.cfg and of its map files. Pure. Nothing a user wrote stands in the configuration: hostnames and paths
 // stand in a map as keys of a checked alphabet, page texts in a map as base64 of escaped HTML.
+
 import { createHash } from 'node:crypto'
 import { isIPv6 } from 'node:net'
+import { USUAL_NAMES } from './header-names.ts'
 import { CANARY_COOKIE, luaPath, luaText } from './lua.ts'
 import { NO_PAGE, STATIC_PAGES, unavailablePage } from './pages.ts'
 import { namesOf } from './pool.ts'
@@ -87,7 +89,7 @@ global
   stats socket ${config.directory}/admin.sock mode 600 level admin expose-fd listeners
   hard-stop-after 1h
   lua-load ${luaPath(config)}
-${host.user ? `  user ${host.user}\n  group ${host.user}\n` : ''}${config.httpsPort ? '  ssl-default-bind-options ssl-min-ver TLSv1.2\n' : ''}${
+${USUAL_NAMES.map((name) => `  h1-case-adjust ${name.toLowerCase()} ${name}\n`).join('')}${host.user ? `  user ${host.user}\n  group ${host.user}\n` : ''}${config.httpsPort ? '  ssl-default-bind-options ssl-min-ver TLSv1.2\n' : ''}${
   config.accessLog === 'off' ? '' : `  log ${config.accessLog} len 8192 format raw local0 info\n`
 }`
 }
@@ -114,6 +116,8 @@ function defaults(config: Config): string {
   option http-no-delay
   option tcpka
   option redispatch 1
+  # To apps names of headers go as most write them: HAProxy has them in small letters, which some programs do not look for.
+  option h1-case-adjust-bogus-server
   retries 3
   retry-on conn-failure empty-response
   balance random(2)

@@ -147,9 +147,9 @@ describe('a container', () => {
 
   test('runs a command through the entrypoint of its image, and is stopped by the signal that the image names', async () => {
     const [box, tag] = [`lockgate-${installation}-entry`, `lockgate-${installation}/entry:1`]
-    await run('docker', ['create', '--name', box, await testImage(boxes, 'hello')])
+    await run('docker', ['create', '--stop-signal', 'SIGQUIT', '--name', box, await testImage(boxes, 'hello')])
     const entrypoint = 'ENTRYPOINT ["sh", "-c", "export FOO=from-entrypoint; exec \\"$@\\"", "entry"]'
-    await run('docker', ['commit', '--change', entrypoint, '--change', 'STOPSIGNAL SIGQUIT', '--change', 'CMD ["false"]', box, tag])
+    await run('docker', ['commit', '--change', entrypoint, '--change', 'CMD ["false"]', box, tag])
     await run('docker', ['rm', box])
     const { digest } = await runtime.resolveImage(tag)
     const program = 'echo "FOO=$FOO"; for one in QUIT TERM; do trap "echo got $one; exit 0" $one; done; while :; do sleep 0.1; done'
