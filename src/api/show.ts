@@ -110,7 +110,7 @@ export async function showBuild(read: ReadStore, build: BuildRecord): Promise<Sh
     cause: build.cause,
     message: build.message,
     purpose: build.purpose,
-    trusted: build.trusted,
+    trust: build.trust,
     reused: build.reused,
     tests: build.tests && { ...build.tests, failures: [...build.tests.failures] },
     ahead: build.status === 'queued' ? await buildsAhead(read, build) : 0,

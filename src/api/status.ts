@@ -72,6 +72,7 @@ export async function showEnvironment(handling: Handling, app: AppRecord, enviro
     watch: watchOf(environment, releases),
     branch: environment.branch,
     tags: environment.tags,
+    trust: environment.trust,
     verify: environment.verify,
     urls: domains.filter((domain) => !domain.host.startsWith('*')).map((domain) => handling.urlOf(domain.host, domain.path)),
     domains: domains.map((domain) => ({ host: domain.host, path: domain.path, kind: domain.kind })),

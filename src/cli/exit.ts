@@ -37,8 +37,19 @@ export class CliError extends Error {
   }
 }
 
+/** A command of an app that ended with a status of its own, which is ours then. */
+export class CommandEnded extends Error {
+  readonly exit: number
+
+  constructor(message: string, exit: number) {
+    super(message)
+    this.exit = exit
+  }
+}
+
 /** The exit status of a thrown value. */
-export function exitOf(error: unknown): Exit {
+export function exitOf(error: unknown): number {
+  if (error instanceof CommandEnded) return error.exit
   if (error instanceof CliError) return error.exit
   if (error instanceof ServerUnreachable) return EXIT.unreachable
   if (!(error instanceof ApiProblem)) return EXIT.failed

@@ -159,7 +159,7 @@ function nouns(db: Db) {
     artifacts: new Records<Nouns['artifacts']>(db, { table: 'artifact', json: ['runSpec', 'buildValues'] }),
     releases: new Records<Nouns['releases']>(db, { table: 'release', json: ['actor', 'runSpec'] }),
     pins: new Records<Nouns['pins']>(db, { table: 'pin', key: 'environment_id' }),
-    builds: new Records<Nouns['builds']>(db, { table: 'build', json: ['actor', 'tests'], flags: ['trusted', 'again'] }),
+    builds: new Records<Nouns['builds']>(db, { table: 'build', json: ['actor', 'tests'], flags: ['again'] }),
     deployments: new Records<Nouns['deployments']>(db, {
       table: 'deployment',
       json: ['actor', 'request', 'wish', 'previous', 'strategy', 'report'],

@@ -87,6 +87,7 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'environment.name_taken': 'The app has an environment of this name.',
   'environment.not_found': 'The app has no such environment.',
   'environment.nothing_runs': 'Nothing was deployed here yet, or it is stopped. Push code, or name an image.',
+  'artifact.not_trusted': 'What was built for an environment of a lower level of trust goes to a higher one by a promotion only.',
   'artifact.removed': 'The image is not kept any more: nobody needed it. Building the commit again makes it anew.',
   'environment.removed': 'The environment is being removed and takes no more deployments.',
   'git.dumb_protocol': 'The git client is too old: the server speaks the smart protocol only.',

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AppName, EnvironmentName } from '../../core/app/app.ts'
 import { StrategyWords } from '../../core/environment/strategy.ts'
 import { HostName, PathPrefix } from '../../core/route/route.ts'
+import { TRUST_LEVELS } from '../../core/trust/trust.ts'
 import { deploying } from './deploying.ts'
 import { endpoint } from './endpoint.ts'
 import { AppParams, EnvironmentParams, Here, IdParams, Name, PathPattern, RefPattern, RootFolder } from './inputs.ts'
@@ -119,6 +120,7 @@ export const endpoints = {
       branch: RefPattern.optional(),
       tags: RefPattern.nullable().optional(),
       verify: z.enum(['off', 'test', 'rebuild']).optional(),
+      trust: z.enum(TRUST_LEVELS).optional().describe('For an administrator; what is built afterwards is built at this level'),
       strategy: StrategyWords.nullable().optional().describe('null: as lockgate.yaml says'),
     }),
     response: resource.Environment,

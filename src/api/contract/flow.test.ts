@@ -101,7 +101,7 @@ function aBuild(said: Partial<BuildView> = {}): BuildView {
     cause: 'requested',
     message: '',
     purpose: 'deploy',
-    trusted: true,
+    trust: 'protected',
     reused: null,
     tests: null,
     ahead: 0,

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { ACTOR_KINDS, ROLES } from '../../core/actor/actor.ts'
 import { ConfigKey } from '../../core/config-revision/config-revision.ts'
 import { STEP_KINDS } from '../../core/deployment/step.ts'
+import { TRUST_LEVELS } from '../../core/trust/trust.ts'
 
 const Time = z.int().describe('Milliseconds since 1970')
 const Id = z.string().max(64)
@@ -60,6 +61,7 @@ export const Environment = z.object({
   watch: Watch.nullable().describe('The release that is watched after its deployment'),
   branch: z.string().describe('Name or pattern'),
   tags: z.string().nullable().describe('Pattern'),
+  trust: z.enum(TRUST_LEVELS).describe('protected: gets only what was built for a protected environment, or was promoted'),
   verify: z.enum(['off', 'test', 'rebuild']),
   urls: z.array(z.string()),
   domains: z.array(z.object({ host: z.string(), path: z.string(), kind: z.enum(['generated', 'own']) })),
@@ -198,7 +200,7 @@ export const Build = z.object({
   cause: z.string(),
   message: z.string(),
   purpose: z.enum(['deploy', 'test', 'compare']),
-  trusted: z.boolean(),
+  trust: z.enum(TRUST_LEVELS).describe('Level it is built at'),
   reused: Id.nullable().describe('The build whose artifact it took: the same files by the same recipe'),
   tests: TestSummary.nullable(),
   ahead: z.int().describe('Builds that begin before it, while it is queued'),

@@ -54,7 +54,10 @@ export const running = {
     summary: 'Run a command once in the current release',
     permission: 'environment.operate',
     params: EnvironmentParams,
-    body: z.strictObject({ command: z.array(z.string().max(4000)).min(1).max(200) }),
+    body: z.strictObject({
+      command: z.array(z.string().max(4000)).min(1).max(200),
+      input: z.base64().max(700_000).optional().describe('Its standard input, at most 512 KiB; the image must have sh then'),
+    }),
     response: resource.OneOff,
   }),
   readOneOff: endpoint({

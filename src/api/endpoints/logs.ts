@@ -12,12 +12,16 @@ async function oneOffOf(handling: Handling, call: Call) {
   return handling.store.read.oneOffs.get({ projectId: call.actor.projectId }, call.params['id'] ?? '')
 }
 
+function runOnce(call: Call): { readonly command: readonly string[]; readonly input: string | null } {
+  const { command, input } = endpoints.runOneOff.body.parse(call.body)
+  return { command, input: input ?? null }
+}
+
 export const logs = {
   readLogs: async (handling, call) => handling.book.tail(`environment/${environmentOf(call).id}`, endpoints.readLogs.query.parse(call.query).lines),
   followLogs: (handling, call) =>
     linesUntil(handling, { key: `environment/${environmentOf(call).id}`, call, ended: null, lines: endpoints.followLogs.query.parse(call.query).lines }),
-  runOneOff: async (handling, call) =>
-    showOneOff(await openOneOff(handling, { actor: call.actor, environment: environmentOf(call), command: endpoints.runOneOff.body.parse(call.body).command })),
+  runOneOff: async (handling, call) => showOneOff(await openOneOff(handling, { actor: call.actor, environment: environmentOf(call), ...runOnce(call) })),
   readOneOff: async (handling, call) => showOneOff(await oneOffOf(handling, call)),
   cancelOneOff: async (handling, call) => {
     const oneOff = await oneOffOf(handling, call)

@@ -93,7 +93,7 @@ function listText(list: readonly BuildView[], how: { readonly now: number; reado
 function showText(build: BuildView, now: number): string {
   const facts = [
     `${build.app} ${build.environment}  ${build.ref.replace(/^refs\/(heads|tags|lockgate)\//, '')}  ${build.commit.slice(0, 12)}`,
-    `asked for ${ago(build.createdAt, now)} by ${build.actor.name}${build.trusted ? '' : '; not trusted: no secrets, a cache of its own'}`,
+    `asked for ${ago(build.createdAt, now)} by ${build.actor.name}${build.trust === 'untrusted' ? '; not trusted: no secrets, a cache of its own' : ''}`,
     ...(build.status === 'succeeded' && build.purpose === 'deploy' && build.reused === null ? [build.message] : []),
     ...(build.deploymentId === null ? [] : [`deployment ${build.deploymentId}`]),
   ]

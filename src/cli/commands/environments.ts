@@ -13,6 +13,7 @@ interface SetOptions {
   readonly branch?: string
   readonly tags?: string
   readonly verify?: string
+  readonly trust?: string
   readonly strategy?: string
   readonly surge?: string
   readonly hold?: string
@@ -32,6 +33,7 @@ export function environments(program: Command, run: Run): void {
     .option('--branch <branch>', 'branch, or pattern of branches such as "release/*"')
     .option('--tags <pattern>', 'tags that are deployed there, such as "v*"; "" for none')
     .option('--verify <check>', 'before a promotion: off, test (run its tests in it) or rebuild (build again and compare)')
+    .option('--trust <level>', 'protected, ordinary or untrusted: caches and artifacts of builds are apart for each; for an administrator')
     .option('--strategy <kind>', 'auto, rolling, blue-green, recreate or canary, whatever lockgate.yaml says; manifest: as lockgate.yaml says')
     .option('--surge <count>', 'rolling: how many new instances start before as many old ones stop')
     .option('--hold <time>', 'recreate: how long a request may wait in the edge, such as 30s')
@@ -45,7 +47,7 @@ export function environments(program: Command, run: Run): void {
         terminal.show(
           answer,
           (one) =>
-            `${one.app} ${one.name}: branch ${one.branch}, tags ${one.tags ?? 'none'}, before a promotion: ${one.verify}, strategy: ${strategyText(one.strategy)}`,
+            `${one.app} ${one.name}: branch ${one.branch}, tags ${one.tags ?? 'none'}, before a promotion: ${one.verify}, ${one.trust}, strategy: ${strategyText(one.strategy)}`,
         )
       }),
     )
@@ -70,12 +72,13 @@ export function environments(program: Command, run: Run): void {
 }
 
 function changeOf(options: SetOptions): Body {
-  const { branch, tags, verify } = options
+  const { branch, tags, verify, trust } = options
   const strategy = wordsOf(options)
   return {
     ...(branch === undefined ? {} : { branch }),
     ...(tags === undefined ? {} : { tags: tags === '' ? null : tags }),
     ...(verify === undefined ? {} : { verify: verify as 'off' }),
+    ...(trust === undefined ? {} : { trust: trust as 'protected' }),
     ...(strategy === undefined ? {} : { strategy }),
   }
 }

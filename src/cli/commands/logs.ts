@@ -4,7 +4,7 @@ import { endpoints } from '../../api/contract/endpoints.ts'
 import { shortInstance } from '../../api/contract/flow.ts'
 import type { LogRecord } from '../../api/contract/resources.ts'
 import { plainText } from '../../lib/control-bytes.ts'
-import { CliError, EXIT } from '../exit.ts'
+import { CliError, CommandEnded, EXIT } from '../exit.ts'
 import type { Run, Terminal } from '../output.ts'
 import { placeNamed } from '../place.ts'
 import { paint } from '../render.ts'
@@ -30,7 +30,7 @@ export function logs(program: Command, run: Run): void {
     .action(run((terminal, [app], options: LogOptions) => show(terminal, app, options)))
   program
     .command('run <app> <command...>')
-    .description('run a command once in the image and configuration that run now: lockgate run shop -- npm run migrate')
+    .description('run a command once in the image and configuration that run now; it reads standard input, and its exit status is given')
     .option('-e, --environment <name>', 'environment', 'production')
     .passThroughOptions()
     .action(
@@ -70,7 +70,9 @@ async function runOnce(
   asked: { readonly app: string | undefined; readonly command: readonly string[]; readonly environment: string | undefined },
 ): Promise<void> {
   const params = await placeNamed(asked.app, asked.environment)
-  const { id } = await terminal.client.call(endpoints.runOneOff, { params, body: { command: [...asked.command] } })
+  const input = await standardInput()
+  const body = { command: [...asked.command], ...(input.length === 0 ? {} : { input: input.toString('base64') }) }
+  const { id } = await terminal.client.call(endpoints.runOneOff, { params, body })
   process.on('SIGINT', () => void terminal.client.call(endpoints.cancelOneOff, { params: { id } }).catch(() => process.exit(EXIT.interrupted)))
   for await (const line of terminal.client.follow(endpoints.followOneOffLog, { params: { id }, query: { lines: 10_000 } })) {
     const stream = line.stream === 'stderr' ? process.stderr : process.stdout
@@ -78,5 +80,27 @@ async function runOnce(
   }
   const end = await terminal.client.call(endpoints.readOneOff, { params: { id } })
   if (terminal.json) terminal.show(end, () => '')
-  if (end.status !== 'succeeded') throw new CliError(`${id} ${end.status}: ${end.message}`, EXIT.failed)
+  if (end.status !== 'succeeded') throw new CommandEnded(`${id} ${end.status}: ${end.message}`, end.exitCode || EXIT.failed)
+}
+
+const LARGEST_INPUT = 512 * 1024
+const WAIT_MS = 2_000
+
+/** All of standard input, unless it is a terminal: a command gets what was there before it began. */
+async function standardInput(): Promise<Buffer> {
+  if (process.stdin.isTTY) return Buffer.alloc(0)
+  const waiting = setTimeout(() => process.stderr.write('Reading standard input to its end; "</dev/null" gives the command none.\n'), WAIT_MS)
+  try {
+    const chunks: Buffer[] = []
+    let size = 0
+    for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > LARGEST_INPUT)
+        throw new CliError(`Standard input is larger than ${LARGEST_INPUT / 1024} KiB: put it where the command can fetch it.`, EXIT.usage)
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks)
+  } finally {
+    clearTimeout(waiting)
+  }
 }

@@ -22,8 +22,8 @@ const NEW: Readonly<Record<Role, { readonly anywhere: readonly Permission[]; rea
     inProduction: ['domain.write', 'source.manage', 'environment.operate', 'config.write', 'source.push'],
   },
   admin: {
-    anywhere: ['app.remove', 'domain.claim_any', 'token.manage', 'project.manage', 'registry.manage', 'installation.clean'],
-    inProduction: ['app.remove', 'domain.claim_any', 'token.manage', 'project.manage', 'registry.manage', 'installation.clean'],
+    anywhere: ['app.remove', 'domain.claim_any', 'token.manage', 'project.manage', 'environment.protect', 'registry.manage', 'installation.clean'],
+    inProduction: ['app.remove', 'domain.claim_any', 'token.manage', 'project.manage', 'environment.protect', 'registry.manage', 'installation.clean'],
   },
 }
 
@@ -58,4 +58,12 @@ test('a token of one project may not do what concerns all of them', () => {
   expect(() => mustBeAllowed(admin, 'project.manage')).toThrow(
     expect.objectContaining({ code: 'actor.may_not', message: expect.stringContaining('one project') }),
   )
+})
+
+test('another environment that is protected wants the role that production wants', () => {
+  const staging = { name: 'staging' as EnvironmentName, trust: 'protected' } as const
+
+  expect(may(holder('developer'), 'environment.operate', staging)).toBe(false)
+  expect(may(holder('developer'), 'environment.operate', { ...staging, trust: 'ordinary' })).toBe(true)
+  expect(may(holder('releaser'), 'source.push', staging)).toBe(true)
 })

@@ -14,6 +14,7 @@ export const PERMISSIONS = {
   'source.manage': 'say where code is fetched from and with which credential, and in which folder of it an app lives',
   'registry.manage': 'keep credentials of image registries',
   'environment.operate': 'deploy, roll back, restart, stop, start, scale, cancel, run commands',
+  'environment.protect': 'change how far an environment is trusted',
   'config.write': 'change configuration',
   'domain.write': 'add and remove hostnames',
   'domain.claim_any': 'add hostnames that need an administrator: addresses, bare suffixes, wide wildcards',
@@ -36,6 +37,7 @@ const LEAST_ROLE = {
   'source.manage': 'releaser',
   'registry.manage': 'admin',
   'environment.operate': 'developer',
+  'environment.protect': 'admin',
   'config.write': 'developer',
   'domain.write': 'releaser',
   'domain.claim_any': 'admin',
@@ -46,21 +48,27 @@ const LEAST_ROLE = {
   'installation.clean': 'admin',
 } as const satisfies Record<Permission, Role>
 
-/** What moves production needs this role at least. */
+/** What moves production, or another environment that is protected, needs this role at least. */
 const PRODUCTION_ROLE: Partial<Record<Permission, Role>> = { 'environment.operate': 'releaser', 'config.write': 'releaser', 'source.push': 'releaser' }
 
 /** What concerns all projects at once: not for a token of one. */
 const WHOLE_INSTALLATION: readonly Permission[] = ['project.manage', 'domain.claim_any', 'registry.manage', 'installation.clean']
 
+type Place = Pick<Environment, 'name'> & Partial<Pick<Environment, 'trust'>>
+
+function isProtected(environment: Place | undefined): boolean {
+  return environment?.name === PRODUCTION || environment?.trust === 'protected'
+}
+
 /** Whether the actor may; with an environment also whether there. Deny by default. */
-export function may(actor: Actor, permission: Permission, environment?: Pick<Environment, 'name'>): boolean {
+export function may(actor: Actor, permission: Permission, environment?: Place): boolean {
   if (actor.projectId !== null && WHOLE_INSTALLATION.includes(permission)) return false
-  const least = (environment?.name === PRODUCTION ? PRODUCTION_ROLE[permission] : undefined) ?? LEAST_ROLE[permission]
+  const least = (isProtected(environment) ? PRODUCTION_ROLE[permission] : undefined) ?? LEAST_ROLE[permission]
   return ROLES.indexOf(actor.role) >= ROLES.indexOf(least)
 }
 
 /** Throws ForbiddenError `actor.may_not` unless the actor may. */
-export function mustBeAllowed(actor: Actor, permission: Permission, environment?: Pick<Environment, 'name'>): void {
+export function mustBeAllowed(actor: Actor, permission: Permission, environment?: Place): void {
   if (may(actor, permission, environment)) return
   if (actor.projectId !== null && WHOLE_INSTALLATION.includes(permission))
     throw new ForbiddenError(

@@ -1,3 +1,5 @@
+import type { Trust } from '../trust/trust.ts'
+
 /** An immutable result of a build, or an image somebody named: known by its config digest. */
 export interface Artifact {
   readonly id: string
@@ -14,6 +16,8 @@ export interface Artifact {
   readonly recipe: string | null
   /** For each key of `build.secrets` a keyed hash of the value that its build was given: the value may stand in the image. */
   readonly buildValues: Readonly<Record<string, string>>
+  /** Level that it was built at. */
+  readonly trust: Trust
   /** Hash of its files without their times: two builds of the same code agree on it. */
   readonly content: string | null
   /** NAME@sha256:… in the registry of artifacts; null: it is in the engine only. */

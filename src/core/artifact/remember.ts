@@ -9,7 +9,7 @@ export async function rememberArtifact(tx: Tx, made: Omit<Artifact, 'id' | 'remo
     { where: { appId: made.appId, digest: made.digest, commitId: made.commitId, removedAt: null } },
   )
   const same = known.find((one) =>
-    ['runSpec', 'buildValues'].every((field) => JSON.stringify(one[field as 'runSpec']) === JSON.stringify(made[field as 'runSpec'])),
+    ['runSpec', 'buildValues', 'trust'].every((field) => JSON.stringify(one[field as 'runSpec']) === JSON.stringify(made[field as 'runSpec'])),
   )
   return same ?? tx.artifacts.insert({ id: newId('t'), ...made, removedAt: null })
 }

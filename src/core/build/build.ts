@@ -1,5 +1,6 @@
 import { ConflictError } from '../../lib/errors.ts'
 import type { ActorRef } from '../actor/actor.ts'
+import type { Trust } from '../trust/trust.ts'
 
 export type BuildStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'superseded'
 export type BuildCause =
@@ -56,8 +57,8 @@ export interface Build {
   readonly treeId: string | null
   /** All beside the tree that decides the result, as a hash; null: cannot be told. */
   readonly recipe: string | null
-  /** False: a change of somebody who may not see what trusted builds leave. */
-  readonly trusted: boolean
+  /** Level that it is built at: its cache, its secrets, its network, and which artifacts it may take. */
+  readonly trust: Trust
   /** Built although an artifact of the same files may be there. */
   readonly again: boolean
   readonly tests: TestSummary | null

@@ -26,8 +26,6 @@ export interface OpenBuild {
   readonly commitId: string
   /** Build although there is an artifact of this commit, or of the same files. */
   readonly rebuild: boolean
-  /** Default true: see `Build.trusted`. */
-  readonly trusted?: boolean
   /** What else is written in the same transaction. */
   readonly also?: (tx: Tx, opened: Opened) => Promise<void>
 }
@@ -40,8 +38,7 @@ type Needs = Pick<Context, 'store' | 'clock' | 'sealer'> & { readonly runtime: E
 /** Builds and deploys a commit; a commit that was built before is deployed again without a build. */
 export async function openBuild(context: Needs, source: Source, input: OpenBuild): Promise<Opened> {
   const { environment, actor } = input
-  const trusted = input.trusted ?? true
-  const { built, manifest } = input.rebuild ? NOTHING : await earlier(context, source, { ...input, trusted })
+  const { built, manifest } = input.rebuild ? NOTHING : await earlier(context, source, input)
   const now = context.clock.now()
   return context.store.transaction(async (tx): Promise<Opened> => {
     // Retention may have taken it meanwhile.
@@ -51,7 +48,7 @@ export async function openBuild(context: Needs, source: Source, input: OpenBuild
       await input.also?.(tx, opened)
       return opened
     }
-    const build = await queueBuild(tx, { ...input, trusted, purpose: 'deploy', artifactId: null, now })
+    const build = await queueBuild(tx, { ...input, trust: environment.trust, purpose: 'deploy', artifactId: null, now })
     const opened: Opened = { build, deployment: null }
     await input.also?.(tx, opened)
     return opened
@@ -65,17 +62,18 @@ interface Earlier {
 const NOTHING: Earlier = { built: null, manifest: null }
 
 /** The artifact of the same commit with the same values, and what its lockgate.yaml says. */
-async function earlier(context: Needs, source: Source, input: OpenBuild & { readonly trusted: boolean }): Promise<Earlier> {
-  const { app, environment, commitId, trusted } = input
+async function earlier(context: Needs, source: Source, input: OpenBuild): Promise<Earlier> {
+  const { app, environment, commitId } = input
+  const { trust } = environment
   const { read } = context.store
   if ((await read.artifacts.list(EVERYTHING, { where: { appId: app.id, commitId, removedAt: null }, limit: 1 })).length === 0) return NOTHING
   const manifest = await manifestOf(source, app, commitId)
-  const values = trusted ? await buildValuesOf(context, { environmentId: environment.id }, manifest) : {}
-  const built = await builtBefore(read, source, { app, commitId, trusted, values })
+  const values = trust !== 'untrusted' ? await buildValuesOf(context, { environmentId: environment.id }, manifest) : {}
+  const built = await builtBefore(read, source, { app, commitId, trust, values })
   return { manifest, built: built && (await isPresent(context, built)) ? built : null }
 }
 
-type Queued = Pick<Build, 'ref' | 'commitId' | 'trusted' | 'purpose' | 'artifactId'> &
+type Queued = Pick<Build, 'ref' | 'commitId' | 'trust' | 'purpose' | 'artifactId'> &
   Pick<OpenBuild, 'actor' | 'app' | 'environment' | 'rebuild'> & { readonly now: number }
 
 /** Puts a build into the queue; one that still waits for the same environment gives way. Throws ConflictError `environment.removed`. */
@@ -97,7 +95,7 @@ export async function queueBuild(tx: Tx, input: Queued): Promise<Build> {
     message: '',
     treeId: null,
     recipe: null,
-    trusted: input.trusted,
+    trust: input.trust,
     again: input.rebuild,
     tests: null,
     reused: null,

@@ -9,7 +9,10 @@ import { fake } from '../../drivers/builder/fake/index.ts'
 import type { Builder } from '../../drivers/builder/types.ts'
 import { tarStream } from '../../lib/tar.ts'
 import { EVERYTHING } from '../actor/actor.ts'
+import { changeEnvironment } from '../environment/change.ts'
+import type { Environment } from '../environment/environment.ts'
 import { LogBook } from '../log/book.ts'
+import { TRUST_LEVELS } from '../trust/trust.ts'
 import type { Build } from './build.ts'
 import { cancelBuild } from './cancel.ts'
 import { type OpenBuild, openBuild, queueBuild } from './open.ts'
@@ -159,7 +162,17 @@ test('a promotion that is cancelled when its tests have passed already deploys n
   const build = await code.store.transaction(async (tx) => {
     await tx.artifacts.insert(artifact)
     const { app, production } = code
-    const asked = { actor: ADA, app, environment: production, ref, commitId, trusted: true, rebuild: true, purpose: 'test' as const, artifactId: artifact.id }
+    const asked = {
+      actor: ADA,
+      app,
+      environment: production,
+      ref,
+      commitId,
+      trust: 'protected' as const,
+      rebuild: true,
+      purpose: 'test' as const,
+      artifactId: artifact.id,
+    }
     return queueBuild(tx, { ...asked, now: code.clock.now() })
   })
   const ended: string[] = []
@@ -229,7 +242,7 @@ test('a server that is closing begins no build', async () => {
   expect(await site.find(build)).toEqual(build)
 })
 
-test('the same files are not built again, but a trusted build takes nothing of one that is not', async () => {
+test('the same files are not built again, but a build takes nothing that was built at a lower level', async () => {
   const site = await aSite()
   let built = 0
   const whole = await fake.create(fake.Config.parse({}), { resolveImage: async () => ({ digest: DIGEST }) })
@@ -252,12 +265,26 @@ test('the same files are not built again, but a trusted build takes nothing of o
     })
     return site.find(build)
   }
-  const stranger = await run({ trusted: false }, 'of a stranger')
-  const trusted = await run({}, 'that is trusted')
-  expect([stranger, trusted]).toMatchObject([
-    { status: 'succeeded', reused: null },
-    { status: 'succeeded', reused: null },
-  ])
-  expect(await run({}, 'that is trusted again')).toMatchObject({ status: 'succeeded', reused: trusted.id })
-  expect(built).toBe(2)
+  const levels = await Promise.all(
+    TRUST_LEVELS.map(async (trust) => {
+      const environment = await site.code.environment(`of-${trust}`, trust)
+      return changeEnvironment(site.code, { actor: ADA, environment, trust })
+    }),
+  )
+  const [untrusted, ordinary, guarded] = levels
+  const at = (environment: Environment | undefined): Partial<OpenBuild> => (environment ? { environment } : {})
+  const made = {
+    untrusted: await run(at(untrusted), 'of a stranger'),
+    ordinary: await run(at(ordinary), 'of a colleague'),
+    guarded: await run(at(guarded), 'for production'),
+  }
+
+  expect(made).toMatchObject({
+    untrusted: { status: 'succeeded', reused: null, trust: 'untrusted' },
+    ordinary: { status: 'succeeded', reused: null, trust: 'ordinary' },
+    guarded: { status: 'succeeded', reused: null, trust: 'protected' },
+  })
+  expect(await run(at(guarded), 'for production again')).toMatchObject({ reused: made.guarded.id })
+  expect(await run(at(ordinary), 'of a colleague again')).toMatchObject({ status: 'succeeded', reused: expect.any(String) })
+  expect(built).toBe(3)
 })

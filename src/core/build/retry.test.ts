@@ -17,14 +17,14 @@ async function ended(said: Partial<Build> = {}): Promise<{ readonly code: Code; 
 }
 
 test('the commit of a build that ended is queued again, to be built although the same was built before', async () => {
-  const { code, build } = await ended({ status: 'succeeded', cause: 'done', artifactId: 't-1', trusted: false })
+  const { code, build } = await ended({ status: 'succeeded', cause: 'done', artifactId: 't-1', trust: 'ordinary' })
   const again = await retryBuild(code, { actor: ADA, build })
   expect(again).toMatchObject({
     commitId: build.commitId,
     ref: build.ref,
     status: 'queued',
     again: true,
-    trusted: false,
+    trust: 'protected',
     artifactId: null,
     actor: { kind: 'token', id: 'k-ada', name: 'ada' },
   })

@@ -1,6 +1,7 @@
 import { ConflictError } from '../../lib/errors.ts'
 import type { Actor } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
+import { lowerTrust } from '../trust/trust.ts'
 import { type Build, isBuildFinished } from './build.ts'
 import { queueBuild } from './open.ts'
 
@@ -15,9 +16,10 @@ export async function retryBuild(context: Pick<Context, 'store' | 'clock'>, inpu
     const scope = { projectId: build.projectId }
     const app = await tx.apps.get(scope, build.appId)
     const environment = await tx.environments.get(scope, build.environmentId)
-    const { ref, commitId, trusted, purpose } = build
+    const { ref, commitId, purpose } = build
+    const trust = purpose === 'deploy' ? environment.trust : lowerTrust(build.trust, environment.trust)
     // Of a build that compared the artifact is what it compared with; of another its result, which this one has not got yet.
     const artifactId = purpose === 'deploy' ? null : build.artifactId
-    return queueBuild(tx, { actor, app, environment, ref, commitId, trusted, purpose, artifactId, rebuild: true, now: context.clock.now() })
+    return queueBuild(tx, { actor, app, environment, ref, commitId, trust, purpose, artifactId, rebuild: true, now: context.clock.now() })
   })
 }

@@ -3,6 +3,7 @@ import type { ReadStore } from '../../store/types.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
 import type { Artifact } from '../artifact/artifact.ts'
+import { isTrustedFor, TRUST_LEVELS, type Trust } from '../trust/trust.ts'
 import type { Source } from './source.ts'
 
 const LOOKED_AT = 20
@@ -11,11 +12,11 @@ const LOOKED_AT = 20
 export async function builtBefore(
   read: ReadStore,
   source: Pick<Source, 'treeOf'>,
-  of: { readonly app: App; readonly commitId: string; readonly trusted: boolean; readonly values: Readonly<Record<string, string>> | null },
+  of: { readonly app: App; readonly commitId: string; readonly trust: Trust; readonly values: Readonly<Record<string, string>> | null },
 ): Promise<Artifact | null> {
-  const { app, commitId, trusted, values } = of
+  const { app, commitId, trust, values } = of
   if (values === null) return null
-  const artifacts = await takable(read, { appId: app.id, commitId }, trusted)
+  const artifacts = await takable(read, { appId: app.id, commitId }, trust)
   if (artifacts.length === 0) return null
   const treeId = await source.treeOf({ app: app.name, commitId, root: app.root })
   return artifacts.find((artifact) => artifact.treeId === treeId && isSame(artifact.buildValues, values)) ?? null
@@ -29,17 +30,14 @@ function isSame(one: Readonly<Record<string, string>>, other: Readonly<Record<st
 /** The newest artifact of a tree and a recipe. */
 export async function sameBefore(
   read: ReadStore,
-  of: { readonly app: App; readonly treeId: string; readonly recipe: string; readonly trusted: boolean },
+  of: { readonly app: App; readonly treeId: string; readonly recipe: string; readonly trust: Trust },
 ): Promise<Artifact | null> {
-  const { app, treeId, recipe, trusted } = of
-  return (await takable(read, { appId: app.id, treeId, recipe }, trusted))[0] ?? null
+  const { app, treeId, recipe, trust } = of
+  return (await takable(read, { appId: app.id, treeId, recipe }, trust))[0] ?? null
 }
 
-/** A build that is not trusted ran on a cache that strangers write to: a trusted one does not take what it made. */
-async function takable(read: ReadStore, where: { readonly appId: string } & Record<string, string>, trusted: boolean): Promise<Artifact[]> {
-  const artifacts = await read.artifacts.list(EVERYTHING, { where: { ...where, removedAt: null }, orderBy: 'createdAt', descending: true, limit: LOOKED_AT })
-  if (!trusted) return artifacts
-  const ids = artifacts.flatMap(({ buildId }) => (buildId === null ? [] : [buildId]))
-  const strange = new Set((await read.builds.list(EVERYTHING, { where: { id: ids, trusted: false } })).map((build) => build.id))
-  return artifacts.filter(({ buildId }) => buildId === null || !strange.has(buildId))
+/** What was built at a lower level ran on a cache that others write to: a build of a higher one does not take what it made. */
+async function takable(read: ReadStore, where: { readonly appId: string } & Record<string, string>, trust: Trust): Promise<Artifact[]> {
+  const trusted = TRUST_LEVELS.filter((made) => isTrustedFor(made, trust))
+  return read.artifacts.list(EVERYTHING, { where: { ...where, removedAt: null, trust: trusted }, orderBy: 'createdAt', descending: true, limit: LOOKED_AT })
 }

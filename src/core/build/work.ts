@@ -97,7 +97,7 @@ export class BuildWork {
     const place = { app: app.name, commitId: build.commitId, root: app.root }
     const tree = await source.open(place)
     const manifest = parseManifest((await tree.read('lockgate.yaml')) ?? '')
-    const secrets = build.trusted ? await buildSecretsOf(this.#context, build, manifest) : {}
+    const secrets = build.trust !== 'untrusted' ? await buildSecretsOf(this.#context, build, manifest) : {}
     this.#log = new BuildLog(this.#needs.book, { key: `build/${build.id}`, clock: this.#context.clock, secrets: Object.values(secrets) })
     const request: BuildRequest = {
       buildId: build.id,
@@ -109,7 +109,7 @@ export class BuildWork {
       files: tree.files,
       readFile: (path) => tree.read(path),
       tar: () => tree.tar(),
-      trusted: build.trusted,
+      trust: build.trust,
       secrets,
       values: hashedValues(this.#context, secrets),
       limits: buildLimitsOf(manifest),
@@ -124,9 +124,9 @@ export class BuildWork {
 
   /** The artifact of an earlier build of the same; a build somebody asked for anew, or to compare, is done. */
   async #sameBefore({ app, tree, recipe }: Opened): Promise<Artifact | null> {
-    const { again, trusted } = this.#build
+    const { again, trust } = this.#build
     if (recipe === null || again) return null
-    const found = await sameBefore(this.#context.store.read, { app, treeId: tree.id, recipe, trusted })
+    const found = await sameBefore(this.#context.store.read, { app, treeId: tree.id, recipe, trust })
     const same = found && (await isPresent(this.#context, found)) ? found : null
     if (same) this.#log.line(`The same files were built before in the same way, by ${same.buildId}: its artifact is used ("--rebuild" builds them again)`)
     return same
@@ -182,7 +182,7 @@ export class BuildWork {
     const now = this.#context.clock.now()
     await this.#context.store.transaction(async (tx) => {
       const environment = await tx.environments.get(EVERYTHING, build.environmentId)
-      const { deployment } = await deployArtifact(tx, { actor: askedBy(build), environment, artifact, manifest: null, buildId: build.id, now })
+      const { deployment } = await deployArtifact(tx, { actor: askedBy(build), environment, artifact, manifest: null, buildId: build.id, promotes: true, now })
       const message =
         build.purpose === 'test' ? `${artifact.origin} passed: ${opened.manifest.verify?.join(' ')}` : `${artifact.origin} came out the same again`
       const current = await tx.builds.get(EVERYTHING, build.id)
@@ -222,6 +222,7 @@ export class BuildWork {
       treeId: tree.id,
       recipe,
       buildValues: request.values,
+      trust: build.trust,
       createdAt: now,
     }
     // The tree is the same, so is its lockgate.yaml: how it runs was decided when it was made.

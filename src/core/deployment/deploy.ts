@@ -10,6 +10,7 @@ import { DEFAULT_WATCH, type Environment } from '../environment/environment.ts'
 import { DEFAULT_STRATEGY } from '../environment/strategy.ts'
 import { createRelease } from '../release/create.ts'
 import type { Release } from '../release/release.ts'
+import { isTrustedFor } from '../trust/trust.ts'
 import type { Deployment } from './deployment.ts'
 import { openDeployment } from './open.ts'
 
@@ -20,13 +21,15 @@ export interface DeployArtifact {
   /** What `lockgate.yaml` says of the strategy; an operator's word wins over it. null: as it is. */
   readonly manifest: Manifest | null
   readonly buildId: string | null
+  /** A person who may deploy there moves it on, whatever level it was built at. */
+  readonly promotes?: boolean
   readonly now: number
 }
 
 /**
  * Makes a release of an artifact with the head configuration, and opens its deployment. Throws ConflictError
- * `environment.removed`, `artifact.removed`, and PolicyError `release.pinned` when a rollback left this pair behind and no
- * person asks for it.
+ * `environment.removed`, `artifact.removed`, PolicyError `artifact.not_trusted`, and `release.pinned` when a rollback left this
+ * pair behind and no person asks for it.
  */
 export async function deployArtifact(tx: Tx, input: DeployArtifact): Promise<{ readonly release: Release; readonly deployment: Deployment }> {
   const { actor, now } = input
@@ -35,6 +38,7 @@ export async function deployArtifact(tx: Tx, input: DeployArtifact): Promise<{ r
   const artifact = await tx.artifacts.get({ projectId: current.projectId }, input.artifact.id)
   if (artifact.removedAt !== null)
     throw new ConflictError('artifact.removed', `The image of ${artifact.origin} is not kept any more: build it again with "lockgate deploy --rebuild".`)
+  refuseLower(artifact, { environment: current, promotes: input.promotes === true && actor.kind !== 'platform' })
   const environment = input.manifest === null ? current : await followManifest(tx, current, input.manifest)
   const configRevision = await ensureRevision(tx, { environment, actor, now })
   const pair = { artifactId: artifact.id, configRevisionId: configRevision.id }
@@ -57,6 +61,16 @@ export async function deployArtifact(tx: Tx, input: DeployArtifact): Promise<{ r
     buildId: input.buildId,
   })
   return { release, deployment }
+}
+
+/** What was built at a lower level goes to a higher one by a promotion only. */
+function refuseLower({ trust, origin }: Artifact, to: { readonly environment: Environment; readonly promotes: boolean }): void {
+  const { name, trust: wanted } = to.environment
+  if (to.promotes || isTrustedFor(trust, wanted)) return
+  throw new PolicyError(
+    'artifact.not_trusted',
+    `${origin} was built at the level ${trust}, and ${name} is ${wanted}: build its commit for ${name}, or promote it from where it runs with "lockgate promote".`,
+  )
 }
 
 async function followManifest(tx: Tx, environment: Environment, manifest: Manifest): Promise<Environment> {
@@ -95,6 +109,7 @@ export async function deployImage(
       treeId: null,
       recipe: null,
       buildValues: {},
+      trust: input.environment.trust,
       content: null,
       reference: null,
       runSpec,

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { anArtifact } from '../../../test/support/builders.ts'
 import { type Code, someCode } from '../../../test/support/code.ts'
 import { ADA } from '../../../test/support/core.ts'
-import { EVERYTHING } from '../actor/actor.ts'
+import { type Actor, EVERYTHING, PLATFORM } from '../actor/actor.ts'
 import type { Artifact } from '../artifact/artifact.ts'
 import { changeEnvironment } from '../environment/change.ts'
 import type { Environment, Verification } from '../environment/environment.ts'
@@ -23,7 +23,15 @@ async function aStage(said: Partial<Artifact> = {}, isProven = true): Promise<St
   const artifact = anArtifact({ projectId: app.projectId, appId: app.id, commitId: '3f2c1a9', content: 'c-1', ...said })
   await store.transaction(async (tx) => {
     await tx.artifacts.insert(artifact)
-    const { release } = await deployArtifact(tx, { actor: ADA, environment: staging, artifact, manifest: null, buildId: null, now: code.clock.now() })
+    const { release } = await deployArtifact(tx, {
+      actor: ADA,
+      environment: staging,
+      artifact,
+      manifest: null,
+      buildId: null,
+      promotes: true,
+      now: code.clock.now(),
+    })
     if (isProven) await tx.releases.set(release.id, { liveAt: code.clock.now() })
     const current = await tx.environments.get(EVERYTHING, staging.id)
     await tx.environments.save(current, { ...current, wish: { ...current.wish, releaseId: release.id } })
@@ -89,4 +97,36 @@ test('an image that retention took between the look and the deployment is not de
   )
   await expect(deploying).rejects.toMatchObject({ code: 'artifact.removed' })
   expect((await inProduction(code)).deployments).toEqual([])
+})
+
+test('what was built at a lower level goes to production by a promotion of a person, and in no other way', async () => {
+  const stage = await aStage({ trust: 'ordinary' })
+  const { code, artifact } = stage
+  const deploying = (actor: Actor, promotes: boolean): Promise<unknown> =>
+    code.store.transaction((tx) =>
+      deployArtifact(tx, { actor, environment: code.production, artifact, manifest: null, buildId: null, promotes, now: code.clock.now() }),
+    )
+  await expect(deploying(ADA, false)).rejects.toMatchObject({ code: 'artifact.not_trusted' })
+  await expect(deploying(PLATFORM, true)).rejects.toMatchObject({ code: 'artifact.not_trusted' })
+
+  expect((await promoted(stage)).deployment).toMatchObject({ status: 'queued' })
+})
+
+test.each([
+  ['test', 'ordinary', 'ordinary'],
+  ['rebuild', 'ordinary', 'protected'],
+  ['rebuild', 'untrusted', 'untrusted'],
+] as const)('the %s before a promotion of what was built %s is done at the level %s', async (verify, trust, level) => {
+  const { build } = await promoted(await aStage({ trust }), verify)
+
+  expect(build).toMatchObject({ trust: level })
+})
+
+test('only an administrator changes how far an environment is trusted', async () => {
+  const code = await someCode()
+  const releaser: Actor = { ...ADA, role: 'releaser' }
+
+  await expect(changeEnvironment(code, { actor: releaser, environment: code.production, trust: 'ordinary' })).rejects.toMatchObject({ code: 'actor.may_not' })
+  expect(await changeEnvironment(code, { actor: releaser, environment: code.production, branch: 'live' })).toMatchObject({ trust: 'protected' })
+  expect(await changeEnvironment(code, { actor: ADA, environment: code.production, trust: 'ordinary' })).toMatchObject({ trust: 'ordinary' })
 })

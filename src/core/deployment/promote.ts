@@ -6,6 +6,7 @@ import { type Engine, howToGetAgain, isPresent } from '../artifact/present.ts'
 import { type Opened, queueBuild } from '../build/open.ts'
 import type { Context } from '../context.ts'
 import type { Environment } from '../environment/environment.ts'
+import { lowerTrust } from '../trust/trust.ts'
 import { deployArtifact } from './deploy.ts'
 
 export interface Promote {
@@ -30,7 +31,7 @@ export async function promote(context: Pick<Context, 'store' | 'clock'> & { read
   const now = context.clock.now()
   return context.store.transaction(async (tx): Promise<Opened> => {
     if (to.verify === 'off') {
-      const { deployment } = await deployArtifact(tx, { actor, environment: to, artifact, manifest: null, buildId: null, now })
+      const { deployment } = await deployArtifact(tx, { actor, environment: to, artifact, manifest: null, buildId: null, promotes: true, now })
       return { build: null, deployment }
     }
     const build = await queueBuild(tx, {
@@ -41,7 +42,8 @@ export async function promote(context: Pick<Context, 'store' | 'clock'> & { read
       commitId: artifact.commitId ?? '',
       purpose: to.verify === 'test' ? 'test' : 'compare',
       artifactId: artifact.id,
-      trusted: true,
+      // Its tests run its own code; built again for a comparison is what the code of a stranger would be, too.
+      trust: to.verify === 'test' || artifact.trust === 'untrusted' ? lowerTrust(artifact.trust, to.trust) : to.trust,
       rebuild: true,
       now,
     })

@@ -46,6 +46,7 @@ export async function newEnvironment(tx: Tx, input: NewEnvironment): Promise<Env
     strategySetBy: 'default',
     branch: input.branch,
     tags: input.tags,
+    trust: name === PRODUCTION ? 'protected' : 'ordinary',
     verify: 'off',
     liveArm: 'blue',
     share: null,

@@ -1,6 +1,7 @@
 import type { EnvironmentName } from '../app/app.ts'
 import type { Counted, Sample } from '../instance/reading.ts'
 import type { Hold, Sticky } from '../route/route.ts'
+import type { Trust } from '../trust/trust.ts'
 import type { Strategy } from './strategy.ts'
 
 /** What should run in an environment. `set` grows with everything that wants new instances (a deploy, a restart). */
@@ -62,6 +63,8 @@ export interface Environment {
   readonly branch: string
   /** The tags that are deployed here, such as `v*`; null: none. */
   readonly tags: string | null
+  /** What is built for it, and what may run here without a person who says so. */
+  readonly trust: Trust
   /** What is done again before a promotion to here. */
   readonly verify: Verification
   /** Which of the two arms is stable: the one its hostnames lead to. */

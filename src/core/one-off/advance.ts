@@ -32,7 +32,7 @@ async function advance(context: Advancing, snapshot: Snapshot, oneOff: OneOff): 
   if (oneOff.status === 'queued') return begin(context, snapshot, oneOff)
   // What must not run twice: the container made for this record is the proof that it ran. Only we remove it, after the result.
   if (!observed) return begin(context, snapshot, oneOff)
-  if (observed.state === 'created') return context.runtime.start(name)
+  if (observed.state === 'created') return startWith(context, oneOff, name)
   if (observed.state === 'exited') {
     // Its output is kept before its end is written: who follows it stops at the end.
     await context.logs.finished(observed)
@@ -72,7 +72,7 @@ async function begin(context: Advancing, snapshot: Snapshot, oneOff: OneOff): Pr
       key: oneOff.id,
       digest: artifact.digest,
       reference: artifact.reference,
-      command: oneOff.command,
+      command: oneOff.input === null ? oneOff.command : READING(oneOff.command),
       env: {
         ...(await environmentOf(context, release)),
         PORT: String(release.runSpec.port),
@@ -87,11 +87,22 @@ async function begin(context: Advancing, snapshot: Snapshot, oneOff: OneOff): Pr
       stopGraceMs: release.runSpec.stopGraceMs,
       keepAlive: false,
     })
-    await context.runtime.start(name)
+    await startWith(context, running, name)
   } catch (error) {
     if (!(error instanceof RejectedError)) throw error
     await save(context, running, moveOneOff(running, 'failed', { message: messageOf(error), finishedAt: context.clock.now() }))
   }
+}
+
+/** A file of the container as standard input: unlike a stream it is whole after a restart of the server, too. */
+const INPUT = '.lockgate-input'
+const READING = (command: readonly string[]): readonly string[] => ['sh', '-c', `exec "$@" </${INPUT}`, 'sh', ...command]
+
+async function startWith(context: Advancing, oneOff: OneOff, name: string): Promise<void> {
+  if (oneOff.input !== null) await context.runtime.putFile(name, { name: INPUT, bytes: Buffer.from(oneOff.input, 'base64') })
+  await context.runtime.start(name)
+  // It may hold secrets: the record need not keep it any longer.
+  if (oneOff.input !== null) await context.store.transaction((tx) => tx.oneOffs.set(oneOff.id, { input: null }))
 }
 
 /** Containers of finished commands go; their output is on disk. */

@@ -12,6 +12,8 @@ export interface OneOff {
   /** Set when it is the release command of a deployment. */
   readonly deploymentId: string | null
   readonly command: readonly string[]
+  /** Base64 of the standard input that its container still has to be given; null: none, or it has it. */
+  readonly input: string | null
   readonly status: OneOffStatus
   readonly exitCode: number | null
   readonly message: string

@@ -11,7 +11,7 @@ import { isOneOffFinished, moveOneOff, type OneOff } from './one-off.ts'
 /** Opens a command in the image and configuration that run now. Throws ConflictError `environment.nothing_runs`. */
 export function openOneOff(
   context: Pick<Context, 'store' | 'clock'>,
-  input: { readonly actor: Actor; readonly environment: Environment; readonly command: readonly string[] },
+  input: { readonly actor: Actor; readonly environment: Environment; readonly command: readonly string[]; readonly input?: string | null },
 ): Promise<OneOff> {
   return context.store.transaction(async (tx) => {
     const environment = await tx.environments.get({ projectId: input.environment.projectId }, input.environment.id)
@@ -22,6 +22,7 @@ export function openOneOff(
       releaseId: environment.wish.releaseId,
       deploymentId: null,
       command: input.command,
+      input: input.input ?? null,
       actor: input.actor,
       now: context.clock.now(),
     })
@@ -45,7 +46,7 @@ export async function openReleaseCommand(
 ): Promise<OneOff> {
   const { deployment, release, command, now } = input
   const environment = await tx.environments.get({ projectId: deployment.projectId }, deployment.environmentId)
-  return insert(tx, { environment, releaseId: release.id, deploymentId: deployment.id, command, actor: deployment.actor, now })
+  return insert(tx, { environment, releaseId: release.id, deploymentId: deployment.id, command, input: null, actor: deployment.actor, now })
 }
 
 interface Opening {
@@ -53,6 +54,7 @@ interface Opening {
   readonly releaseId: string
   readonly deploymentId: string | null
   readonly command: readonly string[]
+  readonly input: string | null
   readonly actor: ActorRef
   readonly now: number
 }
@@ -65,6 +67,7 @@ function insert(tx: Tx, opening: Opening): Promise<OneOff> {
     releaseId: opening.releaseId,
     deploymentId: opening.deploymentId,
     command: opening.command,
+    input: opening.input,
     status: 'queued',
     exitCode: null,
     message: '',

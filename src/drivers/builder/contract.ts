@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { Manifest } from '../../core/app/manifest.ts'
 import type { BuildStep } from '../../core/build/build-step.ts'
 import { DEFAULT_BUILD_LIMITS } from '../../core/build/limits.ts'
+import type { Trust } from '../../core/trust/trust.ts'
 import { randomWord } from '../../lib/ids.ts'
 import { tarStream } from '../../lib/tar.ts'
 import type { Builder, BuildLimits, BuildRequest } from './types.ts'
@@ -18,6 +19,7 @@ export interface BuildOptions {
   readonly manifest?: Manifest
   readonly limits?: Partial<BuildLimits>
   readonly appId?: string
+  readonly trust?: Trust
   readonly secrets?: Readonly<Record<string, string>>
 }
 
@@ -40,7 +42,7 @@ export function aBuild(files: Readonly<Record<string, string>>, options: BuildOp
         for (const name of foldersOf(Object.keys(files))) tar.entry({ name, type: 'directory', mode: 0o755 })
         for (const [name, text] of Object.entries(files)) tar.entry({ name, mode: 0o644 }, text)
       }),
-    trusted: true,
+    trust: options.trust ?? 'protected',
     secrets: options.secrets ?? {},
     values: options.secrets ?? {},
     step: (step) => steps.push(step),

@@ -2,6 +2,7 @@ import type { Manifest } from '../../core/app/manifest.ts'
 import type { RunSpec } from '../../core/artifact/artifact.ts'
 import type { TestFile } from '../../core/build/build.ts'
 import type { BuildStep } from '../../core/build/build-step.ts'
+import type { Trust } from '../../core/trust/trust.ts'
 
 /** What to build: a tar stream of the checkout (regular files, folders, links inside it), and who for. */
 export interface BuildRequest {
@@ -18,9 +19,9 @@ export interface BuildRequest {
   /** A fresh tar stream of the checkout at each call. */
   tar(): NodeJS.ReadableStream
   readonly limits: BuildLimits
-  /** False for a change of somebody who may not see what trusted builds leave: no secret, a cache of its own. */
-  readonly trusted: boolean
-  /** Variables of every step, and for `RUN --mount=type=secret,id=…` of a Dockerfile; never in an image, a log, or an argument. Empty when not trusted. */
+  /** Each level has a cache of its own; an untrusted build gets no secret, no private image and no private network. */
+  readonly trust: Trust
+  /** Variables of every step, and for `RUN --mount=type=secret,id=…` of a Dockerfile; never in an image, a log, or an argument. Empty for an untrusted build. */
   readonly secrets: Readonly<Record<string, string>>
   /** For each name in `secrets` a keyed hash of its value: two builds with the same hashes had the same values. */
   readonly values: Readonly<Record<string, string>>

@@ -85,6 +85,8 @@ export interface Runtime {
   /** Creates it, not started, with network when needed; changes `keepAlive` of an existing one; else leaves it as it is. */
   ensure(spec: InstanceSpec): Promise<void>
   start(name: string): Promise<void>
+  /** Puts a file into the root folder of one that was created, for its programs to read. */
+  putFile(name: string, file: { readonly name: string; readonly bytes: Uint8Array }): Promise<void>
   /** Signal, grace, kill, as its spec said. Resolves when it has exited. */
   stop(name: string): Promise<void>
   remove(name: string): Promise<void>

@@ -95,10 +95,10 @@ interface Ended extends ABuild {
 }
 
 /** Builds to the end, whatever it is, and remembers the containers it had. */
-async function attack(files: Record<string, string>, options: BuildOptions & Partial<Pick<BuildRequest, 'trusted'>> = {}, by = builder): Promise<Ended> {
+async function attack(files: Record<string, string>, options: BuildOptions & Partial<Pick<BuildRequest, 'trust'>> = {}, by = builder): Promise<Ended> {
   const made = aBuild(files, options)
   const startedAt = performance.now()
-  const ended = by.build({ ...made.request, trusted: options.trusted ?? true }).then(
+  const ended = by.build({ ...made.request, trust: options.trust ?? 'protected' }).then(
     () => null,
     (error: unknown) => error,
   )
@@ -312,7 +312,7 @@ describe('the network of a build', () => {
     for (const name of ['this host', 'a published port', 'an app', 'a private neighbour', 'the place of cloud credentials'])
       expect([name, ordinary.stdout.includes(`reached ${places[name]}`)]).toEqual([name, true])
     expect(await reached((files) => attack(files), wanted)).toEqual([])
-    expect(await reached((files) => attack(files, { trusted: false }), wanted)).toEqual([])
+    expect(await reached((files) => attack(files, { trust: 'untrusted' }), wanted)).toEqual([])
     expect(await reached(inDockerfile, wanted)).toEqual([])
   })
 

@@ -50,12 +50,12 @@ interface Built extends BuildResult {
   readonly seconds: number
 }
 
-async function build(files: Record<string, string>, options: BuildOptions & Partial<Pick<BuildRequest, 'secrets' | 'trusted'>> = {}): Promise<Built> {
+async function build(files: Record<string, string>, options: BuildOptions & Partial<Pick<BuildRequest, 'secrets' | 'trust'>> = {}): Promise<Built> {
   const { request, lines } = aBuild(files, options)
   const steps: BuildStep[] = []
   const startedAt = performance.now()
-  const { secrets = {}, trusted = true } = options
-  const result = await builder.build({ ...request, secrets, trusted, step: (step) => void steps.push(step) })
+  const { secrets = {}, trust = 'protected' } = options
+  const result = await builder.build({ ...request, secrets, trust, step: (step) => void steps.push(step) })
   return { ...result, lines, steps, seconds: (performance.now() - startedAt) / 1000 }
 }
 
@@ -157,7 +157,7 @@ describe('a Dockerfile', () => {
     const { stdout } = await run('sh', ['-c', `docker save ${made.digest} | grep -c ${canary}; docker history --no-trunc ${made.digest}`], { anyStatus: true })
     expect(stdout.split('\n')[0]).toEqual('0')
     expect(stdout + made.lines.join('\n')).not.toContain(canary)
-    await expect(build(files, { secrets: { TOKEN: canary }, trusted: false })).rejects.toMatchObject({ code: 'build.exit_code' })
+    await expect(build(files, { secrets: { TOKEN: canary }, trust: 'untrusted' })).rejects.toMatchObject({ code: 'build.exit_code' })
   })
 
   test('begins from an image of the engine, does what ONBUILD says there, and does not begin from an app', async () => {

@@ -27,11 +27,11 @@ const SECRET_ID = /^[A-Za-z0-9_.-]{1,128}$/
  */
 export async function buildDockerfile(yard: Yard, workshop: Workshop, plan: DockerfilePlan): Promise<Pick<BuildResult, 'digest' | 'runSpec' | 'ports'>> {
   const { request } = workshop
-  const wanted = { images: await writtenImages(request, plan), trusted: request.trusted, note: (line: string) => workshop.note(line) }
+  const wanted = { images: await writtenImages(request, plan), isTrusted: request.trust !== 'untrusted', note: (line: string) => workshop.note(line) }
   const images = await workshop.orCancelled(findImages(yard, wanted))
   const box = await workshop.orCancelled(yard.bases.image(IMAGE_BOX, (line) => workshop.note(line)))
   const labels = yard.boxes.imageLabels(workshop.labels)
-  const secrets = request.trusted ? request.secrets : {}
+  const secrets = request.trust !== 'untrusted' ? request.secrets : {}
   const ids = Object.keys(secrets).filter((id) => SECRET_ID.test(id))
   const caPath = yard.caBundle === null ? null : CA_PATH
   // Layers are found again by their instructions: one that read a secret must not be found with another value of it.
@@ -101,7 +101,7 @@ async function take(yard: Yard, workshop: Workshop, labels: Readonly<Record<stri
 export async function dockerfileRecipe(yard: Yard, request: BuildRequest, plan: DockerfilePlan): Promise<string | null> {
   let images: FoundImage[]
   try {
-    images = await findImages(yard, { images: await writtenImages(request, plan), trusted: request.trusted, note: () => undefined })
+    images = await findImages(yard, { images: await writtenImages(request, plan), isTrusted: request.trust !== 'untrusted', note: () => undefined })
   } catch (error) {
     if (error instanceof BuildFailure) return null
     throw error

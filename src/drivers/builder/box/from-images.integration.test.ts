@@ -125,7 +125,7 @@ test('what a registry gives to us alone is for trusted builds of the app that na
 
   expect((await known.build(onIt)).digest).toMatch(/^sha256:/)
   expect((await known.build(onIt)).digest).toMatch(/^sha256:/)
-  await expect(known.build({ ...onIt, trusted: false })).rejects.toMatchObject({
+  await expect(known.build({ ...onIt, trust: 'untrusted' })).rejects.toMatchObject({
     code: 'build.base_unreachable',
     message: expect.stringContaining('not trusted'),
   })

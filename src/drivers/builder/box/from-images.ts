@@ -14,7 +14,7 @@ const DOCKER_HUB = 'docker.io/'
 /** What a Dockerfile begins from, as it writes it, and for whom. */
 export interface Wanted {
   readonly images: readonly string[]
-  readonly trusted: boolean
+  readonly isTrusted: boolean
   readonly note: (line: string) => void
 }
 
@@ -34,7 +34,7 @@ export async function findImages(yard: Yard, wanted: Wanted): Promise<FoundImage
   const found: FoundImage[] = []
   for (const written of wanted.images) {
     const isPrivate = await isGivenToUs(yard, written)
-    if (isPrivate && !wanted.trusted)
+    if (isPrivate && !wanted.isTrusted)
       throw new BuildFailure(
         'base_unreachable',
         `The image ${written} is of a registry that gives it to Lockgate and not to everybody, and this change is not trusted: a build of it does not get what others may not see`,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { BuildPlan, ImageChoice } from '../../../core/build/build-plan.ts'
 import { describePlan, filesToRead, planBuild } from '../../../core/build/plan.ts'
+import { TRUST_LEVELS } from '../../../core/trust/trust.ts'
 import { codeOf, InvalidError, RejectedError } from '../../../lib/errors.ts'
 import { readIfThere } from '../../../lib/files.ts'
 import { sha256 } from '../../../lib/hash.ts'
@@ -99,7 +100,7 @@ function openBuilder(yard: Yard): Builder {
     checks: async () => [await dockerfileCheck(yard)],
     clean: (buildId) => yard.boxes.removeAll(buildId),
     forget: async (appId) => {
-      for (const trusted of [true, false]) await yard.boxes.removeVolume(cacheOf(yard, { appId, trusted }))
+      for (const trust of TRUST_LEVELS) await yard.boxes.removeVolume(cacheOf(yard, { appId, trust }))
     },
   }
 }

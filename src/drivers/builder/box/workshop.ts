@@ -70,7 +70,7 @@ export class Workshop {
   /** Runs the steps on the checkout as nobody, one after another; their traces stay in the build box, `mayHave` knows of the paths in `looked`. Throws BuildFailure. */
   async run(builder: ImageChoice, steps: readonly PlannedStep[], looked: readonly string[]): Promise<void> {
     const { env, caBundle } = this.#yard
-    const secrets = this.request.trusted ? this.request.secrets : {}
+    const secrets = this.request.trust !== 'untrusted' ? this.request.secrets : {}
     const image = await this.#image(builder)
     const settings = { HOME: '/tmp', CI: 'true', PORT: '8080', ...CACHE_ENV, ...env, ...(caBundle === null ? {} : CA_ENV) }
     const surroundings = JSON.stringify([settings, this.request.values, this.#yard.files])

@@ -24,9 +24,9 @@ export interface Yard {
   readonly appMb: number
 }
 
-/** The volume in which builds of an app keep what makes the next one faster: never the same for trusted and other ones. */
-export function cacheOf(yard: Pick<Yard, 'installation'>, who: Pick<BuildRequest, 'appId' | 'trusted'>): string {
-  return `lockgate-${yard.installation}-cache-${who.trusted ? 't' : 'u'}-${who.appId}`
+/** The volume in which builds of an app keep what makes the next one faster: a build can write anything there, so each level has its own. */
+export function cacheOf(yard: Pick<Yard, 'installation'>, who: Pick<BuildRequest, 'appId' | 'trust'>): string {
+  return `lockgate-${yard.installation}-cache-${who.trust}-${who.appId}`
 }
 
 /** The volume of one build's files. */
@@ -46,9 +46,9 @@ export function cacheVolume(yard: Pick<Yard, 'installation'>, request: BuildRequ
 
 /** The network of a build: whoever may not see what trusted builds leave is not let into private networks either. */
 export async function networkFor(yard: Yard, request: BuildRequest, note: (line: string) => void): Promise<BoxSpec['network']> {
-  const { manifest, trusted } = request
+  const { manifest, trust } = request
   if (manifest.build?.network === 'none') return 'none'
-  if (trusted) return yard.requireFilter ? 'filtered' : 'open'
+  if (trust !== 'untrusted') return yard.requireFilter ? 'filtered' : 'open'
   const { network } = await yard.boxes.gaps()
   if (network === null) return 'filtered'
   note('This change is not trusted, and what keeps builds out of private networks cannot be put in force here: its build has no network')

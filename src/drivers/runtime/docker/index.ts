@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ConflictError, NotFoundError } from '../../../lib/errors.ts'
+import { tarStream } from '../../../lib/tar.ts'
 import type { Driver } from '../../driver.ts'
 import type { ImageFacts, Runtime, RuntimeParts } from '../types.ts'
 import { pushImage } from './box-images.ts'
@@ -61,6 +62,11 @@ function openRuntime(place: Place, config: Config): Runtime {
     observe: (environmentId) => translated('list containers', () => observer.observe(environmentId)),
     ensure: (spec) => ensureContainer(place, spec),
     start: (name) => translated(`start ${name}`, async () => client.send({ method: 'POST', path: `/containers/${(await there(name)).Id}/start` })),
+    putFile: (name, { name: file, bytes }) =>
+      translated(`put a file into ${name}`, async () => {
+        const tar = tarStream(async (into) => void into.entry({ name: file, mode: 0o444 }, Buffer.from(bytes)))
+        await client.send({ method: 'PUT', path: `/containers/${(await there(name)).Id}/archive`, query: { path: '/' }, tar })
+      }),
     stop: (name) =>
       translated(
         `stop ${name}`,

@@ -78,6 +78,7 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
       instances.set(spec.name, new FakeInstance(spec, changed))
     },
     start: async (name) => (await there(name)).start(),
+    putFile: async (name) => void (await there(name)),
     stop: async (name) => {
       await answer()
       await instances.get(name)?.stop()
