@@ -28,6 +28,15 @@ export interface Artifact {
   readonly removedAt: number | null
 }
 
+/** The label of an image that says which app it was built for. */
+export const APP_LABEL = 'lockgate.app'
+
+/** Whether an image was built for another app, of this installation or of any: its files are not to be had by naming it. */
+export function isOfAnotherApp(labels: Readonly<Record<string, string>>, appId: string | null): boolean {
+  const owner = labels[APP_LABEL] ?? ''
+  return owner !== '' && owner !== appId
+}
+
 export type Protocol = 'http' | 'h2c'
 
 /** How readiness is asked, from outside the instance. Times in milliseconds. */

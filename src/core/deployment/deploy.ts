@@ -94,7 +94,7 @@ export async function deployImage(
   context: Pick<Context, 'store' | 'clock' | 'runtime'>,
   input: DeployImage,
 ): Promise<{ readonly release: Release; readonly deployment: Deployment }> {
-  const facts = await context.runtime.resolveImage(input.image)
+  const facts = await context.runtime.resolveImage(input.image, input.environment.appId)
   const now = context.clock.now()
   const runSpec = runSpecOf(input.manifest, { command: null, port: facts.ports.length === 1 ? (facts.ports[0] ?? null) : null })
   return context.store.transaction(async (tx) => {

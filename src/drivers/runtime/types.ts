@@ -91,8 +91,11 @@ export interface Runtime {
   stop(name: string): Promise<void>
   remove(name: string): Promise<void>
   removeNetwork(environmentId: string): Promise<void>
-  /** Resolves NAME:TAG, NAME@sha256:… or a config digest, pulling when the engine does not have it. */
-  resolveImage(reference: string): Promise<ImageFacts>
+  /**
+   * Resolves NAME:TAG, NAME@sha256:… or a config digest, pulling when the engine does not have it; nothing that only begins like an id
+   * is one. `forApp`: a person named it for this app; RejectedError `image.of_another_app` for one that was built for another.
+   */
+  resolveImage(reference: string, forApp?: string): Promise<ImageFacts>
   /** Pushes an image to a registry under NAME:TAG; gives NAME@sha256:…. Throws RejectedError `image.push_failed`. */
   shareImage(digest: string, reference: string): Promise<string>
   /** What of ours takes disk there. */

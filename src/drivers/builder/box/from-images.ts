@@ -1,3 +1,4 @@
+import { isOfAnotherApp } from '../../../core/artifact/artifact.ts'
 import { BuildFailure } from '../../../core/build/build-failure.ts'
 import { BASES, type BaseChoice, type BaseName } from '../../../core/build/build-plan.ts'
 import { fullReference } from '../../../core/build/dockerfile.ts'
@@ -114,7 +115,7 @@ function placesOf(reference: string, mirrors: readonly string[]): string[] {
 
 /** What apps are made of is theirs: their files are not to be had by naming their image. */
 function allowed(written: string, image: EngineImage): string {
-  if ((image.labels['lockgate.app'] ?? '') !== '')
+  if (isOfAnotherApp(image.labels, null))
     throw new BuildFailure('base_unreachable', `The image ${written} is that of an app here, and no other image may begin from it: push a base to a registry`)
   return image.digest
 }

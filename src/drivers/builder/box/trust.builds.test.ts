@@ -72,3 +72,19 @@ test('a build that is untrusted has no secret, whatever it is given', { timeout:
   expect(await seen(untrusted)).toEqual(await seen(none))
   expect(await seen(trusted)).not.toEqual(await seen(none))
 })
+
+test('the image of another app is no builder, no runner and nothing to begin from, by whatever name', { timeout: MAKING_MS }, async () => {
+  const { result } = await rig.build({ 'index.html': 'theirs' })
+  const names = [result.digest, result.digest.slice('sha256:'.length, 19)]
+  const made = (build: Manifest['build']): Manifest => ({ build, processes: { web: { command: ['true'] } } })
+
+  for (const name of names) {
+    for (const what of ['builder', 'runner'] as const)
+      await expect(rig.build({ x: '' }, { manifest: made({ kind: 'steps', steps: [['true']], [what]: name }) }), `${what} ${name}`).rejects.toMatchObject({
+        code: 'build.not_understood',
+      })
+    await expect(rig.build({ Dockerfile: `FROM ${name}\nCMD ["true"]\n` }), `FROM ${name}`).rejects.toMatchObject({
+      code: expect.stringMatching(/^build\.(not_understood|base_unreachable)$/),
+    })
+  }
+})

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { APP_LABEL, isOfAnotherApp } from '../../../core/artifact/artifact.ts'
 import { BuildFailure } from '../../../core/build/build-failure.ts'
 import type { ImageChoice, PlannedStep } from '../../../core/build/build-plan.ts'
 import { pause } from '../../../lib/clock.ts'
@@ -181,7 +182,7 @@ export class Workshop {
   /** What the image says of where it comes from. */
   get labels(): Readonly<Record<string, string>> {
     const { buildId, projectId, appId, commit } = this.request
-    return { 'lockgate.project': projectId, 'lockgate.app': appId, 'lockgate.build': buildId, 'lockgate.commit': commit }
+    return { 'lockgate.project': projectId, [APP_LABEL]: appId, 'lockgate.build': buildId, 'lockgate.commit': commit }
   }
 
   /** Makes the app's image by create, put, commit: nothing of the app is run in it. Gives its config digest. */
@@ -212,9 +213,12 @@ export class Workshop {
   async #pulled(reference: string): Promise<string> {
     const { boxes } = this.#yard
     const isPulled = (await boxes.pull(reference, PULL_ANSWER_MS)) === null
-    const digest = await boxes.findImage(reference)
-    if (digest === null)
+    const image = await boxes.describeImage(reference)
+    if (image === null)
       throw new BuildFailure('not_understood', `The image ${reference} that lockgate.yaml names could not be pulled, and is not in the engine`)
+    const { digest } = image
+    if (isOfAnotherApp(image.labels, this.request.appId))
+      throw new BuildFailure('not_understood', `The image ${reference} that lockgate.yaml names was built for another app, and is not for this one`)
     this.note(`Using the image ${reference}, ${digest}${isPulled ? '' : ' (its registry did not give it; this is the one in the engine)'}`)
     return digest
   }

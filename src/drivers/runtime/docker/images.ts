@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isOfAnotherApp } from '../../../core/artifact/artifact.ts'
 import { InvalidError, NotFoundError, PlatformError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
 import type { ImageFacts } from '../types.ts'
 import { type Call, type EngineClient, EngineRefusal, type RegistryAuth } from './client.ts'
@@ -38,6 +39,16 @@ export function parseReference(text: string): Reference {
   return { full: `${full}${digest ? '@' : ':'}${version}`, name, tag: version, impliesDockerHub: !hasRegistry }
 }
 
+/** With the registry that is meant; null: text that names no image. */
+function fullName(text: string): string | null {
+  try {
+    return parseReference(text).full
+  } catch (error) {
+    if (error instanceof InvalidError) return null
+    throw error
+  }
+}
+
 /** The engine, and who we are for registries. */
 export interface Registries {
   readonly client: EngineClient
@@ -65,10 +76,17 @@ async function pulled(place: Registries, reference: Reference, isThere: boolean)
   }
 }
 
-/** An image of the engine, or null. */
+/**
+ * The image of the engine that a reference names: one of its tags, its digests in a registry or its whole id equals it. Null:
+ * none does. The engine itself also takes the beginning of an id for the name of any image that it has.
+ */
 export async function findImage(client: EngineClient, reference: string): Promise<Image | null> {
+  const wanted = DIGEST.test(reference) ? reference : fullName(reference)
+  if (wanted === null) return null
   try {
-    return await client.json(Image, { path: `/images/${encodeURI(reference)}/json` })
+    const image = await client.json(Image, { path: `/images/${encodeURI(reference)}/json` })
+    const names = [...image.RepoTags, ...image.RepoDigests].map(fullName)
+    return image.Id === wanted || names.includes(wanted) ? image : null
   } catch (error) {
     if (error instanceof EngineRefusal && (error.status === 404 || error.status === 400)) return null
     throw error
@@ -77,24 +95,35 @@ export async function findImage(client: EngineClient, reference: string): Promis
 
 /**
  * An image by tag, manifest digest or config digest, pulled when it is not there. Throws NotFoundError `image.not_found`,
- * UnavailableError `image.registry_unreachable`, RejectedError `image.pull_failed`.
+ * UnavailableError `image.registry_unreachable`, RejectedError `image.pull_failed`; for what a person named for an app
+ * `image.of_another_app`.
  */
-export async function resolveImage(place: Registries & { readonly installation: string }, text: string): Promise<ImageFacts> {
+export async function resolveImage(place: Registries & { readonly installation: string }, text: string, forApp?: string): Promise<ImageFacts> {
+  const image = await pulledImage(place, text)
+  if (forApp !== undefined && isOfAnotherApp(image.Config?.Labels ?? {}, forApp))
+    throw new RejectedError(
+      'image.of_another_app',
+      `The image ${text} was built for another app, and is not for this one: push it to a registry, or build it here`,
+    )
+  return factsOf(image)
+}
+
+async function pulledImage(place: Registries & { readonly installation: string }, text: string): Promise<Image> {
   const { client, installation } = place
   if (DIGEST.test(text)) {
     const image = await findImage(client, text)
-    if (image) return factsOf(image)
+    if (image) return image
     throw new NotFoundError('image.not_found', `The engine has no image ${text}; only a name can be pulled: write NAME:TAG or NAME@sha256:…`)
   }
   const reference = parseReference(text)
   const present = await findImage(client, text)
-  if (present && !mayHaveMoved(reference)) return factsOf(present)
+  if (present && !mayHaveMoved(reference)) return present
   const refreshed = await pulled(place, reference, present !== null)
-  if (present && !refreshed) return factsOf(present)
+  if (present && !refreshed) return present
   const image = await findImage(client, text)
   if (!image) throw new RejectedError('image.pull_failed', `${nameOf(reference)} was pulled, but the engine does not have it`)
   await client.send({ method: 'POST', path: `/images/${image.Id}/tag`, query: pulledTag(installation, image.Id) })
-  return factsOf(image)
+  return image
 }
 
 /** Pulls; a stream that answered 200 can still end in an error. `answerMs` bounds the registry's first word. */

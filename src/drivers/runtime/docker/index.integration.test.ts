@@ -203,6 +203,43 @@ describe('an image', () => {
     await expect(runtime.resolveImage(`sha256:${'1'.repeat(64)}`)).rejects.toMatchObject({ code: 'image.not_found' })
   })
 
+  test('is found by a tag, a digest or its whole id, and never by the beginning of an id', async () => {
+    const tag = await testImage(boxes, 'hello')
+    const { digest } = await runtime.resolveImage(tag)
+    const hex = digest.replace('sha256:', '')
+
+    for (const name of [tag, digest]) expect([name, await boxes.findImage(name)]).toEqual([name, digest])
+    for (const length of [1, 2, 4, 12, 20, 63, 64]) {
+      const part = hex.slice(0, length)
+      expect([part, await boxes.findImage(part), await boxes.describeImage(part)]).toEqual([part, null, null])
+      await expect(runtime.resolveImage(part), part).rejects.toThrow()
+    }
+    for (const name of [`sha256:${hex.slice(0, 12)}`, `${tag.split(':')[0]}@${digest}`, `${tag}@sha256:${'0'.repeat(64)}`, 'x/../../containers'])
+      expect([name, await boxes.findImage(name)]).toEqual([name, null])
+  })
+
+  test('that was built for another app is not given to one that names it, by whatever name', async () => {
+    const tag = `lockgate-${installation}/theirs:b-1`
+    const box = `lockgate-${installation}-theirs`
+    await boxes.create({
+      name: box,
+      owner: 'x',
+      image: await testImage(boxes, 'hello'),
+      command: ['true'],
+      limits: { cpus: 1, memoryMb: 64, processes: 32 },
+      network: 'none',
+    })
+    const digest = await boxes.commit(box, { tag, labels: { 'lockgate.app': 'a-theirs' } })
+    await boxes.remove(box)
+
+    for (const name of [tag, digest]) {
+      await expect(runtime.resolveImage(name, 'a-mine')).rejects.toMatchObject({ code: 'image.of_another_app' })
+      expect(await runtime.resolveImage(name, 'a-theirs')).toMatchObject({ digest })
+      expect(await runtime.resolveImage(name)).toMatchObject({ digest })
+    }
+    await runtime.removeImage(digest)
+  })
+
   test('that somebody else brought into the engine is never removed, one of ours is', async () => {
     const tag = await testImage(boxes, 'hello')
     expect(await runtime.removeImage((await runtime.resolveImage(tag)).digest)).toEqual(false)

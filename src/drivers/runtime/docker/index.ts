@@ -79,7 +79,7 @@ function openRuntime(place: Place, config: Config): Runtime {
         if (present) await removeContainer(client, present.Id)
       }),
     removeNetwork: (environmentId) => translated('remove a network', () => networks.remove(environmentId)),
-    resolveImage: (reference): Promise<ImageFacts> => translated(`find image ${reference}`, () => resolveImage(place, reference)),
+    resolveImage: (reference, forApp): Promise<ImageFacts> => translated(`find image ${reference}`, () => resolveImage(place, reference, forApp)),
     stored: () => translated('list what takes disk', () => storedThings(place)),
     freeBytes: () => translated('look at its disk', () => freeBytes(place, [])),
     shareImage: (digest, reference) =>
