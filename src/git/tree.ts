@@ -6,6 +6,7 @@ import { type RemoteUrl, readRemoteUrl, resolveRemoteUrl } from '../core/source/
 import { InvalidError, messageOf, NotFoundError, RejectedError, UnavailableError } from '../lib/errors.ts'
 import { launch, run } from '../lib/run.ts'
 import { addEntry, tarStream } from '../lib/tar.ts'
+import { decodeText } from '../lib/text.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
 
 const LARGEST_READ = 1024 * 1024
@@ -55,7 +56,7 @@ export async function readBlob(repository: string, object: string, path: string)
   const size = await git(repository, ['cat-file', '-s', object])
   if (size.status !== 0 || (await typeOf(repository, object)) !== 'blob') return null
   if (Number(size.stdout) > LARGEST_READ) throw tooLarge(path)
-  return (await git(repository, ['cat-file', 'blob', object])).stdout
+  return decodeText((await git(repository, ['cat-file', 'blob', object])).bytes)
 }
 
 /** Opens a tree with everything in it. Throws what `Source.open` says. */
@@ -84,7 +85,7 @@ export async function openTree(needs: TreeNeeds, commitId: string, root: string)
 async function readEntry(repository: string, path: string, entry: Entry | undefined): Promise<string | null> {
   if (entry === undefined) return null
   if (entry.size > LARGEST_READ) throw tooLarge(path)
-  return (await git(repository, ['cat-file', 'blob', entry.object])).stdout
+  return decodeText((await git(repository, ['cat-file', 'blob', entry.object])).bytes)
 }
 
 function tooLarge(path: string): InvalidError {
@@ -227,6 +228,6 @@ async function typeOf(repository: string, object: string): Promise<string> {
   return (await git(repository, ['cat-file', '-t', object])).stdout.trim()
 }
 
-function git(repository: string, args: readonly string[]): Promise<{ readonly stdout: string; readonly status: number }> {
+function git(repository: string, args: readonly string[]): Promise<{ readonly stdout: string; readonly status: number; readonly bytes: Uint8Array }> {
   return run('git', args, { env: GIT_ENVIRONMENT, cwd: repository, anyStatus: true })
 }

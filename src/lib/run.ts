@@ -19,6 +19,8 @@ export interface RunResult {
   readonly status: number
   readonly stdout: string
   readonly stderr: string
+  /** Standard output as it came. */
+  readonly bytes: Uint8Array
 }
 
 const OUTPUT_LIMIT = 16 * 1024 * 1024
@@ -41,7 +43,8 @@ export function run(file: string, args: readonly string[], options: RunOptions =
     })
     child.on('close', (code, signal) => {
       clearTimeout(timer)
-      const result = { status: code ?? 128, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }
+      const bytes = Buffer.concat(out)
+      const result = { status: code ?? 128, stdout: bytes.toString(), stderr: Buffer.concat(err).toString(), bytes }
       if (code === 0 || (options.anyStatus && code !== null)) return resolve(result)
       const how = code === null ? `was ended by ${signal}` : `exited with ${code}`
       reject(new UnavailableError('run.failed', `${file} ${args[0] ?? ''} ${how}: ${result.stderr.trim().slice(-2000)}`))

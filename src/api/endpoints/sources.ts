@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import { EVERYTHING } from '../../core/actor/actor.ts'
 import { parseManifest } from '../../core/app/parse-manifest.ts'
-import type { BuildPlan, ImageChoice } from '../../core/build/build-plan.ts'
+import type { BuildPlan, Checkout, ImageChoice } from '../../core/build/build-plan.ts'
+import { leftOut } from '../../core/build/left-out.ts'
 import { filesToRead, planBuild } from '../../core/build/plan.ts'
 import { readFolder } from '../../core/build/read-folder.ts'
 import { targetOf } from '../../core/environment/target.ts'
@@ -86,6 +87,12 @@ function nameOf(choice: ImageChoice): string {
   return 'image' in choice ? choice.image : `lockgate/${choice.base}${choice.version === null ? '' : ` ${choice.version}`}`
 }
 
+/** With what of the checkout would not be used. */
+function planned(checkout: Checkout): ReturnType<typeof showPlan> {
+  const plan = planBuild(checkout)
+  return showPlan({ ...plan, why: [...plan.why, ...leftOut(checkout, plan)] })
+}
+
 export const sources = {
   readSource: async (handling, call) => showSource(await sourceOf(handling, call)),
   setSource: set,
@@ -100,11 +107,11 @@ export const sources = {
     const tree = await handling.source.open({ app: app.name, commitId, root: app.root })
     const texts: Record<string, string | null> = {}
     for (const name of filesToRead(tree.files)) texts[name] = await tree.read(name)
-    return showPlan(planBuild({ files: tree.files, texts, manifest: parseManifest((await tree.read('lockgate.yaml')) ?? '') }))
+    return planned({ files: tree.files, texts, manifest: parseManifest((await tree.read('lockgate.yaml')) ?? '') })
   },
   detectFolder: async (_handling, call) => {
     const { files, texts } = await readFolder(call.body as Readable)
-    return showPlan(planBuild({ files, texts, manifest: parseManifest(texts['lockgate.yaml'] ?? '') }))
+    return planned({ files, texts, manifest: parseManifest(texts['lockgate.yaml'] ?? '') })
   },
   listRegistries: async (handling) => (await handling.store.read.registries.list(EVERYTHING, { orderBy: 'host' })).map(showRegistry),
   setRegistry: async (handling, call) => showRegistry(await setRegistry(handling, { actor: call.actor, ...endpoints.setRegistry.body.parse(call.body) })),

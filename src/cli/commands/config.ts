@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { text } from 'node:stream/consumers'
-import { parseEnv } from 'node:util'
+import { buffer } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { endpoints } from '../../api/contract/endpoints.ts'
 import { ConfigKey } from '../../api/contract/names.ts'
+import { DotEnvError, parseDotEnv } from '../dotenv.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { followDeployment } from '../live.ts'
 import type { Run, Terminal } from '../output.ts'
@@ -32,7 +32,7 @@ export function config(program: Command, run: Run): void {
     .option('--detach', 'do not wait for the deployment')
     .action(
       run(async (terminal, pairs, options: ChangeOptions & { file?: string; secret?: boolean }) => {
-        const set = await valuesOf(pairs, options.file)
+        const set = await valuesOf(terminal, pairs, options.file)
         return change(terminal, { options, body: { set, secret: options.secret ? Object.keys(set) : [], unset: [] } })
       }),
     )
@@ -113,9 +113,9 @@ async function get(terminal: Terminal, key: string | undefined, options: ChangeO
   return terminal.show(entry, () => entry.value ?? '')
 }
 
-async function valuesOf(pairs: readonly string[], file: string | undefined): Promise<Record<string, string>> {
-  const fromInput = pairs.length === 1 && pairs[0] === '-' ? parsed(await text(process.stdin)) : {}
-  const fromFile = file === undefined ? {} : parsed(await readFile(file, 'utf8'))
+async function valuesOf(terminal: Terminal, pairs: readonly string[], file: string | undefined): Promise<Record<string, string>> {
+  const fromInput = pairs.length === 1 && pairs[0] === '-' ? parsed(terminal, { bytes: await buffer(process.stdin), name: 'standard input' }) : {}
+  const fromFile = file === undefined ? {} : parsed(terminal, { bytes: await readFile(file), name: file })
   const given = pairs.length === 1 && pairs[0] === '-' ? [] : pairs
   const set: Record<string, string> = { ...fromFile, ...fromInput }
   for (const pair of given) {
@@ -128,8 +128,15 @@ async function valuesOf(pairs: readonly string[], file: string | undefined): Pro
   return set
 }
 
-function parsed(content: string): Record<string, string> {
-  return Object.fromEntries(Object.entries(parseEnv(content)).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
+function parsed(terminal: Terminal, { bytes, name }: { readonly bytes: Uint8Array; readonly name: string }): Readonly<Record<string, string>> {
+  try {
+    const { values, notes } = parseDotEnv(bytes)
+    for (const note of notes) terminal.say(safe(`${name}, ${note}`))
+    return values
+  } catch (error) {
+    if (error instanceof DotEnvError) throw new CliError(safe(`${name}, ${error.message}; nothing was set.`), EXIT.usage)
+    throw error
+  }
 }
 
 function keyOf(key: string): string {

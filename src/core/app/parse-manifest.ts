@@ -1,6 +1,7 @@
 import { LineCounter, parseDocument, type YAMLError } from 'yaml'
 import type { z } from 'zod'
 import { InvalidError } from '../../lib/errors.ts'
+import { plainlyDecoded } from '../../lib/text.ts'
 import { EMPTY_MANIFEST, Manifest } from './manifest.ts'
 
 /** One thing that is wrong, and where. */
@@ -18,7 +19,8 @@ const LARGEST = 64 * 1024
  * Reads `lockgate.yaml`; an empty text is an empty manifest. Aliases are not followed (a few lines of them can stand for
  * gigabytes). Throws InvalidError `manifest.invalid` with every problem, its line and column.
  */
-export function parseManifest(text: string, file = 'lockgate.yaml'): Manifest {
+export function parseManifest(given: string, file = 'lockgate.yaml'): Manifest {
+  const text = plainlyDecoded(given)
   if (Buffer.byteLength(text) > LARGEST) throw failure(file, [{ line: 1, column: 1, path: '', message: 'the file is larger than 64 KiB' }])
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false, strict: true })

@@ -8,6 +8,7 @@ import { php } from './languages/php.ts'
 import { python } from './languages/python.ts'
 import { staticFiles } from './languages/static.ts'
 import { steps } from './languages/steps.ts'
+import { refuseMisread } from './left-out.ts'
 
 /**
  * Every way of building there is. The first that understands a checkout builds it: programs before sites, because the
@@ -17,7 +18,7 @@ const LANGUAGES: readonly Language[] = [steps, dockerfile, makefile, node, pytho
 
 /** Files whose text `planBuild` wants. */
 export function filesToRead(files: readonly string[]): string[] {
-  return [...new Set(LANGUAGES.flatMap((language) => language.reads(files)))].filter((name) => files.includes(name))
+  return [...new Set([...LANGUAGES.flatMap((language) => language.reads(files)), 'Procfile', 'Dockerfile'])].filter((name) => files.includes(name))
 }
 
 /**
@@ -25,6 +26,7 @@ export function filesToRead(files: readonly string[]): string[] {
  * BuildFailure `not_understood` that names what was looked for.
  */
 export function planBuild(checkout: Checkout): BuildPlan {
+  refuseMisread(checkout)
   const kind = checkout.manifest.build?.kind ?? 'auto'
   const reasons: string[] = []
   const near: string[] = []

@@ -1,3 +1,4 @@
+import { plainlyDecoded } from '../../lib/text.ts'
 import { BuildFailure } from './build-failure.ts'
 import type { Checkout } from './build-plan.ts'
 
@@ -10,21 +11,32 @@ export interface Procfile {
 const PROCFILE = 'Procfile'
 
 /** Reads `name: command` lines. Throws BuildFailure `not_understood` with the line that is none. */
-export function procfileOf({ files, texts }: Checkout): Procfile {
-  const lines = new Map<string, string>()
-  const text = files.includes(PROCFILE) ? (texts[PROCFILE] ?? '') : ''
-  for (const [at, line] of text.split(/\r?\n/).entries()) {
-    if (line.trim() === '' || line.startsWith('#')) continue
-    const [, name, command] = /^([A-Za-z0-9_-]+):\s*(\S.*)$/.exec(line) ?? []
-    if (name === undefined || command === undefined)
-      throw new BuildFailure('not_understood', `Line ${at + 1} of the Procfile is not NAME: COMMAND, such as "web: gunicorn shop.wsgi"`)
-    lines.set(name, command.trim())
-  }
+export function procfileOf(checkout: Checkout): Procfile {
+  const lines = linesOf(checkout)
   const commandOf = (name: string): readonly string[] | null => {
     const line = lines.get(name)
     return line === undefined ? null : commandOfLine(line)
   }
   return { web: commandOf('web'), release: commandOf('release') }
+}
+
+/** The names of its processes. Throws BuildFailure `not_understood` with the line that is none. */
+export function procfileNames(checkout: Checkout): readonly string[] {
+  return [...linesOf(checkout).keys()]
+}
+
+function linesOf({ files, texts }: Checkout): ReadonlyMap<string, string> {
+  const lines = new Map<string, string>()
+  const text = files.includes(PROCFILE) ? plainlyDecoded(texts[PROCFILE] ?? '') : ''
+  for (const [at, line] of text.split(/\r?\n/).entries()) {
+    if (line.trim() === '' || line.startsWith('#')) continue
+    const [, name, command] = /^([A-Za-z0-9_-]+):\s*(\S.*)$/.exec(line) ?? []
+    if (name === undefined || command === undefined)
+      throw new BuildFailure('not_understood', `Line ${at + 1} of the Procfile is not NAME: COMMAND, such as "web: gunicorn shop.wsgi"`)
+    if (lines.has(name)) throw new BuildFailure('not_understood', `Line ${at + 1} of the Procfile says ${name} a second time`)
+    lines.set(name, command.trim())
+  }
+  return lines
 }
 
 const PLAIN_WORDS = /^[\w@%+=:,./-]+(\s+[\w@%+=:,./-]+)*$/

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { sentFiles } from '../../lib/sent-folder.ts'
 import type { Bytes } from '../../lib/tar.ts'
+import { decodeText } from '../../lib/text.ts'
 
 /** Files that say how to build are small and stand near the top. */
 const LARGEST_TEXT = 1024 * 1024
@@ -30,5 +31,5 @@ export async function readFolder(archive: Readable): Promise<FolderTexts> {
 async function textOf(bytes: Bytes): Promise<string> {
   const chunks: Uint8Array[] = []
   for await (const chunk of bytes) chunks.push(chunk as Uint8Array)
-  return Buffer.concat(chunks).toString('utf8')
+  return decodeText(Buffer.concat(chunks))
 }

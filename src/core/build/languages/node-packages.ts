@@ -53,7 +53,13 @@ export interface Wanted {
  */
 export function packageManagerOf(checkout: Checkout, wanted: Wanted): PackageManager {
   const { files } = checkout
-  const [, field, version] = /^(npm|pnpm|yarn|bun)(?:@(\d+\.\d+\.\d+[\w.-]*))?/.exec(wanted.packageManager ?? '') ?? []
+  const said = wanted.packageManager
+  const [, field, version] = /^(npm|pnpm|yarn|bun)(?:@(\d+(?:\.\d+){0,2}(?:-[\w.-]+)?)(?:\+[\w.=/+-]*)?)?$/.exec(said ?? '') ?? []
+  if (said !== undefined && field === undefined)
+    throw new BuildFailure(
+      'not_understood',
+      `packageManager of package.json is "${said.slice(0, 60)}": write npm, pnpm or yarn with a version, such as pnpm@10.34.8`,
+    )
   const names = Object.keys(LOCKS) as (keyof typeof LOCKS)[]
   const name = names.find((one) => one === field) ?? names.find((one) => LOCKS[one].some((lock) => files.includes(lock))) ?? 'npm'
   const lock = LOCKS[name].find((one) => files.includes(one))
@@ -112,7 +118,7 @@ function pnpm({ texts }: Checkout, { lock, version, cache }: Locked): PackageMan
     called: `pnpm ${chosen}`,
     lock,
     env,
-    install: [fetched(`pnpm@${chosen}`), step(['pnpm', 'install', '--frozen-lockfile'], 'install')],
+    install: [fetched('pnpm', chosen), step(['pnpm', 'install', '--frozen-lockfile'], 'install')],
     script: (name) => step(['pnpm', 'run', name], 'build'),
     prune: [step(['pnpm', 'prune', '--prod', '--ignore-scripts'], 'build')],
     clean: [CLEAN],
@@ -120,7 +126,7 @@ function pnpm({ texts }: Checkout, { lock, version, cache }: Locked): PackageMan
 }
 
 function yarn({ texts }: Checkout, { lock, version, cache }: Locked): PackageManager {
-  const isClassic = version === undefined ? !(texts[lock] ?? '').includes('__metadata:') : version.startsWith('1.')
+  const isClassic = version === undefined ? !(texts[lock] ?? '').includes('__metadata:') : /^1(\.|$)/.test(version)
   const [, format = ''] = /^__metadata:\s*version: (\d+)/m.exec(texts[lock] ?? '') ?? []
   const chosen = version ?? (isClassic ? YARN_CLASSIC : (YARN_BERRY[format] ?? NEWEST_YARN))
   // An app is started by node: with Plug'n'Play it would find no package.
@@ -134,7 +140,7 @@ function yarn({ texts }: Checkout, { lock, version, cache }: Locked): PackageMan
     lock,
     env,
     install: [
-      fetched(isClassic ? `yarn@${chosen}` : `@yarnpkg/cli-dist@${chosen}`),
+      fetched(isClassic ? 'yarn' : '@yarnpkg/cli-dist', chosen),
       step(isClassic ? ['yarn', 'install', '--frozen-lockfile', '--non-interactive'] : ['yarn', 'install', '--immutable'], 'install'),
     ],
     script: (name) => step(['yarn', 'run', name], 'build'),
@@ -147,14 +153,11 @@ function yarn({ texts }: Checkout, { lock, version, cache }: Locked): PackageMan
   }
 }
 
-/** A package manager at a version, of the npm registry; the same one comes from the cache the next time. */
-function fetched(name: string): PlannedStep {
-  return {
-    name: `npm install --global ${name}`,
-    run: ['npm', 'install', '--global', `--prefix=/app/${TOOLS}`, name],
-    phase: 'install',
-    keeps: { inputs: [], outputs: [TOOLS] },
-  }
+/** A package manager of the npm registry; the same version comes from the cache the next time, of `9` the newest is asked for. */
+function fetched(name: string, version: string): PlannedStep {
+  const run = ['npm', 'install', '--global', `--prefix=/app/${TOOLS}`, `${name}@${version}`]
+  const keeps = /^\d+\.\d+\.\d+/.test(version) ? { keeps: { inputs: [], outputs: [TOOLS] } } : {}
+  return { name: `npm install --global ${name}@${version}`, run, phase: 'install', ...keeps }
 }
 
 const CLEAN: PlannedStep = { name: `rm -rf ${TOOLS}`, run: ['rm', '-rf', TOOLS], phase: 'build' }

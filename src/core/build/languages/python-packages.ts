@@ -1,5 +1,6 @@
 import { parse } from 'smol-toml'
 import { z } from 'zod'
+import { plainlyDecoded } from '../../../lib/text.ts'
 import { BuildFailure } from '../build-failure.ts'
 import type { Checkout, PlannedStep } from '../build-plan.ts'
 import { isPipInstallClosed, isPoetryInstallClosed, isUvInstallClosed, localUvPackages, mayNameLocalFiles } from './closed-install.ts'
@@ -171,7 +172,9 @@ function ofPip(checkout: Checkout): PythonPackages {
 
 /** The lines of a requirements file as pip joins them, without comments. */
 function requirementLines(text: string): string[] {
-  const joined = text.replace(/[ \t]*\\\r?\n[ \t]*/g, ' ').split(/\r?\n/)
+  const joined = plainlyDecoded(text)
+    .replace(/[ \t]*\\\r?\n[ \t]*/g, ' ')
+    .split(/\r?\n/)
   return joined.map((line) => line.replace(/(^|\s)#.*$/, '').trim()).filter((line) => line !== '')
 }
 

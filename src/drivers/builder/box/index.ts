@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { BuildPlan, ImageChoice } from '../../../core/build/build-plan.ts'
+import type { Checkout, ImageChoice } from '../../../core/build/build-plan.ts'
+import { leftOut } from '../../../core/build/left-out.ts'
 import { describePlan, filesToRead, planBuild } from '../../../core/build/plan.ts'
 import { TRUST_LEVELS } from '../../../core/trust/trust.ts'
 import { codeOf, InvalidError, RejectedError } from '../../../lib/errors.ts'
@@ -107,17 +108,19 @@ function openBuilder(yard: Yard): Builder {
 
 async function build(yard: Yard, request: BuildRequest): Promise<BuildResult> {
   const workshop = new Workshop(yard, request)
-  const plan = await planOf(request)
+  const checkout = await checkoutOf(request)
+  const plan = planBuild(checkout)
   const chosen = describePlan(plan)
   workshop.note(`Building as ${chosen}`)
+  for (const sentence of leftOut(checkout, plan)) workshop.note(sentence)
   if (plan.kind === 'dockerfile') return { ...(await buildDockerfile(yard, workshop, plan)), chosen, releaseCommand: null, tests: [], content: null }
   return { ...(await buildSteps(workshop, plan)), chosen, releaseCommand: plan.releaseCommand, content: workshop.content }
 }
 
-async function planOf(request: BuildRequest): Promise<BuildPlan> {
+async function checkoutOf(request: BuildRequest): Promise<Checkout> {
   const texts: Record<string, string | null> = {}
   for (const name of filesToRead(request.files)) texts[name] = await textOf(request, name)
-  return planBuild({ files: request.files, texts, manifest: request.manifest })
+  return { files: request.files, texts, manifest: request.manifest }
 }
 
 async function textOf(request: BuildRequest, name: string): Promise<string | null> {
@@ -131,7 +134,7 @@ async function textOf(request: BuildRequest, name: string): Promise<string | nul
 
 /** Two trees with the same recipe are the same build; null where an image somebody named may be another tomorrow. */
 async function recipeOf(yard: Yard, request: BuildRequest): Promise<string | null> {
-  const plan = await planOf(request)
+  const plan = planBuild(await checkoutOf(request))
   if (plan.kind === 'dockerfile') return dockerfileRecipe(yard, request, plan)
   const tags = await Promise.all([plan.builder, plan.runner].map((choice) => (choice === null ? '' : idOf(yard, choice))))
   return tags.includes(null) ? null : sha256(JSON.stringify([plan, tags, request.values])).slice(0, 16)
