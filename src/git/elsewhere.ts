@@ -1,4 +1,4 @@
-// Who we are for other git servers: the sealed credential of an app's source, and for its submodules where they are on the same host.
+// Who we are for other git servers: the sealed credential of an app's source, and for those submodules that its owner named.
 import type { BlockList } from 'node:net'
 import { EVERYTHING } from '../core/actor/actor.ts'
 import type { AppName } from '../core/app/app.ts'
@@ -6,8 +6,8 @@ import { findApp } from '../core/app/remove.ts'
 import type { Context } from '../core/context.ts'
 import { credentialOf } from '../core/source/credential.ts'
 import type { CodeSource } from '../core/source/source.ts'
-import { readRemoteUrl } from '../core/source/url.ts'
-import { codeOf } from '../lib/errors.ts'
+import { isSameRepository, readRemoteUrl } from '../core/source/url.ts'
+import { codeOf, PlatformError, RejectedError } from '../lib/errors.ts'
 import { run } from '../lib/run.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
 import { fetchRemote, type Remote, scanHostKeys } from './remote.ts'
@@ -46,8 +46,20 @@ export function openElsewhere(context: Pick<Context, 'store' | 'sealer'>, option
       const source = await sourceOf(app)
       const own = source === null ? null : remoteOf(context, options, source)
       const sameHost = own !== null && own.url.protocol === url.protocol && own.url.host === url.host && own.url.port === url.port
-      const remote: Remote = { url, credential: sameHost ? own.credential : null, knownHosts: sameHost ? own.knownHosts : '', allowed: options.allowed }
-      await fetchOne(repository, remote, commitId)
+      const isAllowed =
+        sameHost && [source?.url ?? '', ...(source?.submodules ?? [])].some((text) => isSameRepository(readRemoteUrl(text, options.allowHttp), url))
+      const credential = isAllowed ? own.credential : null
+      const remote: Remote = { url, credential, knownHosts: sameHost ? own.knownHosts : '', allowed: options.allowed }
+      try {
+        await fetchOne(repository, remote, commitId)
+      } catch (error) {
+        if (!sameHost || isAllowed || own.credential === null || !(error instanceof PlatformError) || error.retryable) throw error
+        throw new RejectedError(
+          'source.submodule_not_allowed',
+          `${error.message} The credential of the source was not used for it: a releaser allows that with "lockgate source set ${app} … --submodule ${url.text}".`,
+          { cause: error },
+        )
+      }
     },
   }
 }

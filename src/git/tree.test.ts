@@ -55,7 +55,7 @@ test('nor of a commit with submodules', async () => {
   await host.git('shop', '-c', 'protocol.file.allow=always', 'submodule', 'add', '--quiet', host.path('lib'), 'lib')
   const modules = `[submodule "lib"]\n\tpath = lib\n\turl = ../lib.git\n`
   const commitId = await host.commit('shop', { '.gitmodules': modules })
-  const asked = { actor: ADA, app: code.app, url: host.url('shop'), username: null, credential: null, fingerprint: null, everyMs: 60_000 }
+  const asked = { actor: ADA, app: code.app, url: host.url('shop'), username: null, credential: null, fingerprint: null, submodules: [], everyMs: 60_000 }
   const { source } = await setSource(code, code.git, asked)
   await lookAt(code, code.git, { app: code.app, source })
   const tree = await code.git.open({ app: code.app.name, commitId, root: '' })

@@ -171,7 +171,7 @@ function nouns(db: Db) {
     events: new Records<Nouns['events']>(db, EVENTS),
     tokens: new Records<Nouns['tokens']>(db, { table: 'token' }),
     buildSteps: new Records<Nouns['buildSteps']>(db, { table: 'build_step', flags: ['cached'] }),
-    sources: new Records<Nouns['sources']>(db, { table: 'source', key: 'app_id', json: ['credential', 'seen'] }),
+    sources: new Records<Nouns['sources']>(db, { table: 'source', key: 'app_id', json: ['credential', 'seen', 'submodules'] }),
     registries: new Records<Nouns['registries']>(db, { table: 'registry', key: 'host', json: ['actor', 'credential'] }),
     pushes: new Records<Nouns['pushes']>(db, { table: 'push', key: 'number', json: ['actor'] }),
   }

@@ -152,6 +152,7 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'source.redirected': 'The code host answers with a redirect, which is not followed. Use the URL it leads to.',
   'source.ref_not_there': 'The code host does not have the branch or commit that was asked for.',
   'source.submodule_refused': 'A submodule cannot be fetched; the message says which, and why. Only whole https and ssh URLs are followed.',
+  'source.submodule_not_allowed': 'A submodule wants a credential, and that of the source is used only for repositories its owner named.',
   'source.unreachable': 'The code host does not answer. It is tried again.',
   'source.url_refused': 'The URL of a git server is not of a form that is followed: whole `https://` or `ssh://` URLs without a credential in them.',
   'step.not_found': 'There is no such step.',

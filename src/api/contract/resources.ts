@@ -218,6 +218,7 @@ export const CodeSource = z.object({
   url: z.string(),
   credential: z.enum(['none', 'token', 'key']),
   username: z.string().nullable(),
+  submodules: z.array(z.string()).describe('Repositories that the credential is for as well'),
   hostKeys: z.array(z.string()).describe('Fingerprints that are pinned'),
   everySeconds: z.number(),
   checkedAt: Time.nullable(),

@@ -41,6 +41,7 @@ export const sourcing = {
         .regex(/^SHA256:[A-Za-z0-9+/]{43}$/)
         .optional(),
       everySeconds: z.int().min(10).max(86_400).default(60),
+      submodules: z.array(z.string().min(1).max(1000)).max(50).default([]).describe('URLs of submodules that the credential is for as well'),
     }),
     response: z.object({ source: resource.CodeSource, publicKey: z.string().nullable() }),
   }),

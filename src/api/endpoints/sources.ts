@@ -30,6 +30,7 @@ function showSource(source: CodeSource): z.input<typeof resource.CodeSource> {
     url: source.url,
     credential: source.kind,
     username: source.username,
+    submodules: [...source.submodules],
     hostKeys: source.knownHosts
       .split('\n')
       .filter((line) => line !== '')
@@ -43,7 +44,7 @@ function showSource(source: CodeSource): z.input<typeof resource.CodeSource> {
 }
 
 async function set(handling: Handling, call: Call): Promise<unknown> {
-  const { url, token, key, newKey, username, hostKey, everySeconds } = endpoints.setSource.body.parse(call.body)
+  const { url, token, key, newKey, username, hostKey, everySeconds, submodules } = endpoints.setSource.body.parse(call.body)
   const credential = newKey
     ? ({ kind: 'new-key' } as const)
     : token !== undefined
@@ -59,6 +60,7 @@ async function set(handling: Handling, call: Call): Promise<unknown> {
     credential,
     fingerprint: hostKey ?? null,
     everyMs: everySeconds * 1000,
+    submodules,
   })
   return { source: showSource(source), publicKey }
 }

@@ -16,6 +16,7 @@ interface SetOptions {
   readonly newKey?: boolean
   readonly hostKey?: string
   readonly every: string
+  readonly submodule?: string[]
 }
 
 /** Where code and images come from: other git servers, credentials of registries, and how a folder would be built. */
@@ -33,6 +34,7 @@ export function sources(program: Command, run: Run): void {
     .option('--new-key', 'make a key pair for ssh here, and show the public key')
     .option('--host-key <fingerprint>', 'the ssh host key that is right: SHA256:…')
     .option('--every <seconds>', 'how often it is looked at', '60')
+    .option('--submodule <url...>', 'submodules that the token or key is for as well; for others it is not used')
     .action(run((terminal, [name, url = ''], options: SetOptions) => set(terminal, { name, url, options })))
   source
     .command('show <app>')
@@ -117,6 +119,7 @@ async function set(terminal: Terminal, asked: { readonly name: string | undefine
   const body = {
     url: asked.url,
     everySeconds: Number(options.every),
+    submodules: options.submodule ?? [],
     newKey: options.newKey ?? false,
     ...(options.token ? { token: await fromInput('The token') } : {}),
     ...(options.key === undefined ? {} : { key: await keyOf(options.key) }),

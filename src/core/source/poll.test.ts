@@ -11,7 +11,16 @@ import { removeSource, setSource } from './set.ts'
 import type { CodeSource } from './source.ts'
 
 async function fetchedFrom(code: Code, url: string): Promise<CodeSource> {
-  const { source } = await setSource(code, code.git, { actor: ADA, app: code.app, url, username: null, credential: null, fingerprint: null, everyMs: 60_000 })
+  const { source } = await setSource(code, code.git, {
+    actor: ADA,
+    app: code.app,
+    url,
+    username: null,
+    credential: null,
+    fingerprint: null,
+    submodules: [],
+    everyMs: 60_000,
+  })
   return source
 }
 

@@ -6,7 +6,7 @@ import { credentialOf } from './credential.ts'
 import { lookAt } from './poll.ts'
 import { removeSource, type SetSource, setSource } from './set.ts'
 
-const PLAIN = { actor: ADA, username: null, credential: null, fingerprint: null, everyMs: 60_000 } as const
+const PLAIN = { actor: ADA, username: null, credential: null, fingerprint: null, submodules: [], everyMs: 60_000 } as const
 
 async function hosted(): Promise<{ readonly code: Code; readonly input: SetSource }> {
   const code = await someCode()

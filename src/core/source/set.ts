@@ -18,6 +18,8 @@ export interface SetSource {
   /** The fingerprint of the ssh host key that is right: `SHA256:…`. */
   readonly fingerprint: string | null
   readonly everyMs: number
+  /** URLs of submodules that the credential is for as well. */
+  readonly submodules: readonly string[]
 }
 
 export interface SetAnswer {
@@ -37,6 +39,7 @@ export async function setSource(context: Needs, git: Pick<Source, 'look' | 'host
   const { app, actor } = input
   const url = readRemoteUrl(input.url, context.settings.allowHttpSources)
   check(input, url.protocol)
+  const submodules = input.submodules.map((text) => readRemoteUrl(text, context.settings.allowHttpSources).text)
   const scope = { projectId: app.projectId }
   const before = await context.store.read.sources.find(scope, app.id)
   const knownHosts = url.protocol === 'ssh' ? await pinned(git, { url: url.text, before, fingerprint: input.fingerprint }) : ''
@@ -49,6 +52,7 @@ export async function setSource(context: Needs, git: Pick<Source, 'look' | 'host
     username: input.username,
     kind: input.credential === null ? 'none' : input.credential.kind === 'token' ? 'token' : 'key',
     credential: secret === null ? null : sealCredential(context, { appId: app.id, url: url.text }, secret),
+    submodules,
     knownHosts,
     everyMs: input.everyMs,
     seen: {},
@@ -64,7 +68,7 @@ export async function setSource(context: Needs, git: Pick<Source, 'look' | 'host
     // Read again: while the host was asked a look of the loop may have ended, or somebody else may have set another.
     const current = await tx.sources.find(scope, app.id)
     const kept = current === null ? await tx.sources.insert(source) : await tx.sources.save(current, anew(source, current))
-    const data = { url: url.text, credential: source.kind }
+    const data = { url: url.text, credential: source.kind, submodules }
     await tx.record({ kind: 'source.set', actor, projectId: app.projectId, appId: app.id, subject: app.id, data })
     return kept
   })

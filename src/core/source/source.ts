@@ -10,6 +10,8 @@ export interface CodeSource {
   readonly kind: 'none' | 'token' | 'key'
   /** null when `kind` is none. */
   readonly credential: SealedValue | null
+  /** Repositories of the same host that are fetched with the credential too, where they are submodules: who pushes does not choose them. */
+  readonly submodules: readonly string[]
   /** Pinned host keys of ssh, as lines of known_hosts(5); empty for https. */
   readonly knownHosts: string
   readonly everyMs: number

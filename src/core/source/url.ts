@@ -59,6 +59,12 @@ function remote(parts: Omit<RemoteUrl, 'text'>, given: string): RemoteUrl {
   return { ...parts, host, text: `${parts.protocol}://${user}${host}${port}/${parts.path}` }
 }
 
+/** Whether two URLs name the same repository of the same host; git hosts take a path with and without `.git`. */
+export function isSameRepository(one: RemoteUrl, other: RemoteUrl): boolean {
+  const path = (url: RemoteUrl): string => url.path.replace(/\/+$/, '').replace(/\.git$/, '')
+  return one.protocol === other.protocol && one.host === other.host && one.port === other.port && path(one) === path(other)
+}
+
 /** Where a relative URL of a submodule leads (gitsubmodules(7)): from the repository's own URL. Throws InvalidError `source.url_refused`. */
 export function resolveRemoteUrl(base: RemoteUrl, relative: string, allowHttp = false): RemoteUrl {
   const parts = base.path.split('/')
