@@ -16,7 +16,8 @@ let closed: RunningRegistry
 beforeAll(async () => {
   open = await aRegistry(false)
   closed = await aRegistry(true)
-  lockgate = await anInstallation({ range: '10.223.0.0/16', settings: { artifactsRegistry: `${open.host}/lockgate`, parallelBuilds: 2 } })
+  const runtime = { driver: 'docker', config: { registryNetworks: ['127.0.0.0/8'] } }
+  lockgate = await anInstallation({ range: '10.223.0.0/16', settings: { artifactsRegistry: `${open.host}/lockgate`, parallelBuilds: 2, runtime } })
   ada = await aPerson(lockgate.apiUrl, lockgate.token)
 })
 afterAll(async () => {

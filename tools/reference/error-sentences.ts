@@ -97,6 +97,7 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'image.not_found': 'Neither the engine nor the registry has this image.',
   'image.pull_failed': 'The registry refused the image, or the engine could not keep it. The message has its words.',
   'image.push_failed': 'The registry did not take the image. The message has its words.',
+  'image.registry_not_allowed': 'The registry is in an inner network that images named for apps are not fetched from.',
   'image.registry_unreachable': 'The registry did not answer in time. It is tried again.',
   'instance.not_found': 'There is no record of such an instance.',
   'manifest.invalid': 'The file `lockgate.yaml` does not fit its schema; every problem is named with its place.',

@@ -254,8 +254,11 @@ export interface Boxes {
   volumeUse(name: string): Promise<VolumeUse | null>
   /** What is missing here: tried by doing. */
   gaps(): Promise<BoxGaps>
-  /** Pulls a tag; null when it is there now, else why not: the registry does not have it or has not answered within `answerMs`. */
-  pull(reference: string, answerMs: number): Promise<string | null>
+  /**
+   * Pulls a tag; null when it is there now, else why not: the registry does not have it, has not answered within `answerMs`, or is in
+   * an inner network. `isOurs`: the settings name it, so that it may be anywhere.
+   */
+  pull(reference: string, answerMs: number, isOurs?: boolean): Promise<string | null>
   /** Whether we are somebody for the registry of an image: what it gives us it may not give to everybody. */
   isSignedIn(reference: string): Promise<boolean>
   /** Another name for an image. */

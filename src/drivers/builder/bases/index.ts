@@ -71,7 +71,7 @@ export class Bases {
     )
     const startedAt = performance.now()
     const remote = registry === null ? null : `${registry}/${tag.slice('lockgate/'.length)}`
-    if (remote !== null && (await boxes.pull(remote, REGISTRY_ANSWER_MS)) === null) {
+    if (remote !== null && (await boxes.pull(remote, REGISTRY_ANSWER_MS, true)) === null) {
       await boxes.tag(remote, tag)
       log.info('base image pulled', { image: remote, seconds: secondsSince(startedAt) })
       return tag

@@ -26,7 +26,7 @@ let boxes: Boxes
 let builder: Builder
 
 beforeAll(async () => {
-  const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory }), undefined)
+  const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory, registryNetworks: ['127.0.0.0/8'] }), undefined)
   if (!parts.boxes) throw new Error('no boxes')
   boxes = parts.boxes
   folder = await mkdtemp(join(tmpdir(), 'lockgate-registry-'))

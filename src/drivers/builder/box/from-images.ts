@@ -67,7 +67,7 @@ async function find(yard: Yard, written: string, note: (line: string) => void): 
   const present = await yard.boxes.describeImage(written)
   if (present && (!present.isPulled || reference.includes('@'))) return named(reference, allowed(written, present))
   for (const place of placesOf(reference, yard.registryMirrors)) {
-    const why = await yard.boxes.pull(place, present ? REFRESH_ANSWER_MS : ANSWER_MS)
+    const why = await yard.boxes.pull(place, present ? REFRESH_ANSWER_MS : ANSWER_MS, place !== reference)
     const pulled = why === null ? await yard.boxes.describeImage(place) : null
     if (pulled) return named(reference, allowed(written, pulled))
     tried.push(`${place} (${why ?? 'it is not there after the pull'})`)

@@ -7,6 +7,7 @@ import { EngineRefusal } from './client.ts'
 import type { Place } from './containers.ts'
 import { factsOf, findImage, followProgress, parseReference, pullImage, registryOf } from './images.ts'
 import { LABEL } from './labels.ts'
+import { refuseInnerRegistry } from './registry-guard.ts'
 
 /** How long bytes may go to or come from the engine. */
 export const TRANSFER_MS = 10 * 60_000
@@ -54,9 +55,11 @@ export function imageLabels(installation: string, labels: Readonly<Record<string
 }
 
 /** Why it was not pulled, or null. */
-export async function pulls(place: Place, text: string, answerMs: number): Promise<string | null> {
+export async function pulls(place: Place, text: string, how: { readonly answerMs: number; readonly isOurs: boolean }): Promise<string | null> {
   try {
-    await pullImage(place, parseReference(text), answerMs)
+    const reference = parseReference(text)
+    if (!how.isOurs) await refuseInnerRegistry(place, registryOf(reference))
+    await pullImage(place, reference, how.answerMs)
     return null
   } catch (error) {
     if (error instanceof PlatformError && (error.code.startsWith('image.') || error.code === 'runtime.unreachable')) return error.message

@@ -56,7 +56,7 @@ export function openBoxes(place: Place): Boxes {
     removeVolume: (name) => translated(`remove volume ${name}`, () => place.volumes.remove(name)),
     volumeUse: (name) => place.volumes.use(name),
     gaps: async () => ({ disk: await place.volumes.unbounded(), network: await place.filter.missing() }),
-    pull: (reference, answerMs) => pulls(place, reference, answerMs),
+    pull: (reference, answerMs, isOurs = false) => pulls(place, reference, { answerMs, isOurs }),
     isSignedIn: async (reference) => (await place.registryCredential(registryOf(parseReference(reference)))) !== null,
     tag: (image, reference) => {
       const { name, tag } = parseReference(reference)

@@ -1,3 +1,4 @@
+import type { BlockList } from 'node:net'
 import { RejectedError } from '../../../lib/errors.ts'
 import { failpoint } from '../../../lib/failpoint.ts'
 import type { InstanceSpec } from '../types.ts'
@@ -21,6 +22,8 @@ export interface Place {
   readonly filter: BuildFilter
   /** Who we are for a registry; null: nobody in particular. */
   readonly registryCredential: (host: string) => Promise<RegistryAuth | null>
+  /** Inner networks in which registries may be that somebody names for an app. */
+  readonly allowedRegistries: BlockList
 }
 
 /** The body of a create call: made from the typed spec only, nothing is passed through (D7). */

@@ -1,9 +1,11 @@
+import type { BlockList } from 'node:net'
 import { z } from 'zod'
 import { isOfAnotherApp } from '../../../core/artifact/artifact.ts'
 import { InvalidError, NotFoundError, PlatformError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
 import type { ImageFacts } from '../types.ts'
 import { type Call, type EngineClient, EngineRefusal, type RegistryAuth } from './client.ts'
 import { jsonLines } from './lines.ts'
+import { reasonOfPull, refuseInnerRegistry } from './registry-guard.ts'
 import { Image, Progress } from './schema.ts'
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/
@@ -53,6 +55,8 @@ function fullName(text: string): string | null {
 export interface Registries {
   readonly client: EngineClient
   readonly registryCredential: (host: string) => Promise<RegistryAuth | null>
+  /** Inner networks in which registries may be that somebody names for an app. */
+  readonly allowedRegistries: BlockList
 }
 
 /** `registry.example.net`, `127.0.0.1:5000`; `docker.io` where none is named. */
@@ -66,8 +70,10 @@ function mayHaveMoved(reference: Reference): boolean {
 }
 
 /** Whether the registry gave it. With one in the engine already a registry that is away is no reason to fail. */
-async function pulled(place: Registries, reference: Reference, isThere: boolean): Promise<boolean> {
+async function pulled(place: Registries, reference: Reference, how: { readonly isThere: boolean; readonly isOurs: boolean }): Promise<boolean> {
+  const { isThere, isOurs } = how
   try {
+    if (!isOurs) await refuseInnerRegistry(place, registryOf(reference))
     await pullImage(place, reference, isThere ? REFRESH_MS : ANSWER_MS)
     return true
   } catch (error) {
@@ -99,7 +105,7 @@ export async function findImage(client: EngineClient, reference: string): Promis
  * `image.of_another_app`.
  */
 export async function resolveImage(place: Registries & { readonly installation: string }, text: string, forApp?: string): Promise<ImageFacts> {
-  const image = await pulledImage(place, text)
+  const image = await pulledImage(place, { text, isOurs: forApp === undefined })
   if (forApp !== undefined && isOfAnotherApp(image.Config?.Labels ?? {}, forApp))
     throw new RejectedError(
       'image.of_another_app',
@@ -108,7 +114,10 @@ export async function resolveImage(place: Registries & { readonly installation: 
   return factsOf(image)
 }
 
-async function pulledImage(place: Registries & { readonly installation: string }, text: string): Promise<Image> {
+async function pulledImage(
+  place: Registries & { readonly installation: string },
+  { text, isOurs }: { readonly text: string; readonly isOurs: boolean },
+): Promise<Image> {
   const { client, installation } = place
   if (DIGEST.test(text)) {
     const image = await findImage(client, text)
@@ -118,7 +127,7 @@ async function pulledImage(place: Registries & { readonly installation: string }
   const reference = parseReference(text)
   const present = await findImage(client, text)
   if (present && !mayHaveMoved(reference)) return present
-  const refreshed = await pulled(place, reference, present !== null)
+  const refreshed = await pulled(place, reference, { isThere: present !== null, isOurs })
   if (present && !refreshed) return present
   const image = await findImage(client, text)
   if (!image) throw new RejectedError('image.pull_failed', `${nameOf(reference)} was pulled, but the engine does not have it`)
@@ -127,7 +136,11 @@ async function pulledImage(place: Registries & { readonly installation: string }
 }
 
 /** Pulls; a stream that answered 200 can still end in an error. `answerMs` bounds the registry's first word. */
-export async function pullImage({ client, registryCredential }: Registries, reference: Reference, answerMs: number = ANSWER_MS): Promise<void> {
+export async function pullImage(
+  { client, registryCredential }: Pick<Registries, 'client' | 'registryCredential'>,
+  reference: Reference,
+  answerMs: number = ANSWER_MS,
+): Promise<void> {
   const registry = await registryCredential(registryOf(reference))
   const call: Call = { method: 'POST', path: '/images/create', query: { fromImage: reference.name, tag: reference.tag }, ...(registry ? { registry } : {}) }
   try {
@@ -235,12 +248,16 @@ function pullError(error: unknown, reference: Reference): unknown {
     return new UnavailableError(error.code, `The registry of ${name} did not answer: ${error.message}`, { cause: error })
   if (!(error instanceof EngineRefusal)) return error
   if (UNREACHABLE.test(error.message))
-    return new UnavailableError('image.registry_unreachable', `The registry of ${name} cannot be reached: ${error.message}`, { cause: error })
+    return new UnavailableError('image.registry_unreachable', `The registry of ${name} cannot be reached: ${reasonOfPull(error.message)}`, { cause: error })
   if (MISSING.test(error.message))
-    return new NotFoundError('image.not_found', `There is no image ${name}, or it may not be pulled: check the name and the tag (${error.message})`, {
-      cause: error,
-    })
+    return new NotFoundError(
+      'image.not_found',
+      `There is no image ${name}, or it may not be pulled: check the name and the tag (${reasonOfPull(error.message)})`,
+      {
+        cause: error,
+      },
+    )
   const stranger = /unauthorized|no basic auth/i.test(error.message)
   const advice = stranger ? ` ("lockgate registry set ${registryOf(reference)} --username NAME" says who we are there)` : ''
-  return new RejectedError('image.pull_failed', `${name} could not be pulled: ${error.message}${advice}`, { cause: error })
+  return new RejectedError('image.pull_failed', `${name} could not be pulled: ${reasonOfPull(error.message)}${advice}`, { cause: error })
 }

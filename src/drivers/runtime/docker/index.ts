@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ConflictError, NotFoundError } from '../../../lib/errors.ts'
+import { networks } from '../../../lib/outside.ts'
 import { tarStream } from '../../../lib/tar.ts'
 import type { Driver } from '../../driver.ts'
 import type { ImageFacts, Runtime, RuntimeParts } from '../types.ts'
@@ -44,6 +45,7 @@ export const docker: Driver<RuntimeParts, typeof Config, DockerNeeds | undefined
         const known = (await needs?.registryCredential(host)) ?? null
         return known && { username: known.username, password: known.password, serveraddress: known.host }
       },
+      allowedRegistries: networks(config.registryNetworks),
       filter: new BuildFilter(installation, config.allowNetworks),
     }
     return { runtime: openRuntime(place, config), boxes: openBoxes(place) }

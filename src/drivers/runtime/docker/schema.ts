@@ -29,6 +29,11 @@ export const Config = z
       .max(100)
       .default([])
       .describe('Private networks that builds may reach all the same, such as that of a package mirror'),
+    registryNetworks: z
+      .array(z.string().refine(isRange, 'an IPv4 range such as 10.1.2.0/24'))
+      .max(100)
+      .default([])
+      .describe('Inner networks in which registries of images may be that somebody names for an app, beside those that "registry set" knows'),
     timeoutMs: z.int().min(100).max(600_000).default(30_000).describe('How long the engine may take to answer one call'),
   })
   .describe('Docker Engine on this machine')
