@@ -42,6 +42,7 @@ import { makeFolder, removeHalfWritten, writeAtomic } from './lib/files.ts'
 import { formatRange, overlaps, parseAddress, parseRange } from './lib/ipv4.ts'
 import { type Log, openLog } from './lib/log.ts'
 import { networks } from './lib/outside.ts'
+import { run } from './lib/run.ts'
 import { machineChecks, measureFolders } from './machine.ts'
 import { edgeConfig, readSettings, type Settings } from './settings.ts'
 import { openAudit } from './store/audit.ts'
@@ -223,12 +224,18 @@ async function offerSignIn(context: Context, settings: Settings): Promise<void> 
   process.on('SIGUSR2', () => void offer())
 }
 
+/** systemd starts a server that does not say so again. */
+function tellSystemd(log: Log): void {
+  setInterval(() => void run('systemd-notify', ['WATCHDOG=1']).catch((error: unknown) => log.warn('systemd was not told', { error: messageOf(error) })), 10_000)
+}
+
 async function main(): Promise<void> {
   const settings = readSettings(process.env['LOCKGATE_SETTINGS'] ?? '/etc/lockgate/settings.json')
   const log = openLog(settings.logLevel)
   const began = performance.now()
   const server = await startServer(settings, log)
   log.info('ready', { url: server.url, version: VERSION, ms: Math.round(performance.now() - began), pid: process.pid })
+  if (process.env['WATCHDOG_USEC'] !== undefined) tellSystemd(log)
   let stopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {

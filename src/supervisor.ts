@@ -12,6 +12,7 @@ import { writeAtomic } from './lib/files.ts'
 import { type HeldSocket, holdSocket, type ListenAddress } from './lib/held-socket.ts'
 import { openLog } from './lib/log.ts'
 import { detach } from './lib/run.ts'
+import { SignOfLife } from './lib/sign-of-life.ts'
 
 /** A socket that is opened for a program: it finds its number in the environment variable of this name. */
 const Listen = z.strictObject({ variable: z.string().regex(/^LOCKGATE_FD_\w+$/), address: z.string(), port: z.number() })
@@ -24,11 +25,15 @@ export const Processes = z.array(
     args: z.array(z.string()),
     env: z.record(z.string(), z.string()).default({}),
     listen: z.array(Listen).default([]),
+    /** Asked over HTTP for a sign of life; a program that is silent for too long is killed and started again. */
+    alive: z.url().optional(),
   }),
 )
 export type Kept = z.output<typeof Processes>[number]
 
 const LOOK_MS = 200
+/** So long every question for a sign of life may go unanswered: a program that hangs (stopped, swapped out, a stuck disk) is none. */
+const SILENT_MS = 15_000
 /** A program that ran this long was well: its next end is the first again. */
 const WELL_MS = 10_000
 const LOG_BYTES = 20 * 1024 * 1024
@@ -45,6 +50,7 @@ interface Running {
   startedAt: number
   ends: number
   notBefore: number
+  readonly life: SignOfLife | null
 }
 
 /** Where the pid of a kept program stands. */
@@ -83,7 +89,14 @@ async function main(home: string): Promise<void> {
   while (!stopping) {
     const wanted = Processes.parse(JSON.parse(readFileSync(join(home, 'processes.json'), 'utf8')))
     for (const kept of wanted) {
-      const one = running.get(kept.name) ?? { kept, pid: 0, startedAt: 0, ends: 0, notBefore: 0 }
+      const one = running.get(kept.name) ?? {
+        kept,
+        pid: 0,
+        startedAt: 0,
+        ends: 0,
+        notBefore: 0,
+        life: kept.alive === undefined ? null : new SignOfLife(kept.alive),
+      }
       running.set(kept.name, one)
       await keep(home, { ...one, kept }, sockets).then((next) => running.set(kept.name, next))
       bound(join(home, 'log', `${kept.name}.log`))
@@ -98,7 +111,14 @@ async function main(home: string): Promise<void> {
 async function keep(home: string, one: Running, sockets: Sockets): Promise<Running> {
   const pid = livePid(pidFile(home, one.kept.name), one.kept.file)
   const now = performance.now()
-  if (pid !== null) return { ...one, pid, startedAt: one.pid === pid ? one.startedAt : now }
+  if (pid !== null) {
+    if (one.pid !== pid) one.life?.reset()
+    else if ((one.life?.silentMs() ?? 0) >= SILENT_MS) {
+      openLog('info').warn('a program gives no sign of life and is killed', { name: one.kept.name, pid, alive: one.kept.alive })
+      process.kill(pid, 'SIGKILL')
+    }
+    return { ...one, pid, startedAt: one.pid === pid ? one.startedAt : now }
+  }
   if (one.pid !== 0) {
     const ends = now - one.startedAt > WELL_MS ? 1 : one.ends + 1
     const wait = ends === 1 ? 0 : backoffMs(ends - 1, 200, one.kept.listen.length > 0 ? MOST_WAIT_WITH_CALLERS_MS : MOST_WAIT_MS)

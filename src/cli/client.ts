@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { AnswerOf, Endpoint, InputOf } from '../api/contract/endpoint.ts'
+import { endpoints } from '../api/contract/endpoints.ts'
 import { Problem } from '../api/contract/resources.ts'
 
 /** Where a server is and who asks. */
@@ -27,6 +28,15 @@ export class ServerUnreachable extends Error {
   }
 }
 
+/** The server takes connections and answers nothing, not even a question for its health. */
+export class ServerSilent extends ServerUnreachable {
+  constructor(url: string) {
+    super(url, undefined)
+    this.name = 'ServerSilent'
+    this.message = `${url} has not answered for ${SILENT_MS / 1_000} s, not even whether it is there: its process hangs or waits for a disk. Lockgate's supervisor starts a server that hangs again within 30 s: try again then, or look at "lockgate doctor" and the log of the server.`
+  }
+}
+
 export interface Client {
   /** Calls an endpoint. Throws ApiProblem or ServerUnreachable. */
   call<E extends Endpoint>(endpoint: E, input: InputOf<E>): Promise<AnswerOf<E>>
@@ -34,6 +44,9 @@ export interface Client {
   follow<E extends Endpoint>(endpoint: E, input: InputOf<E>, signal?: AbortSignal): AsyncGenerator<AnswerOf<E>>
 }
 
+/** After so long without an answer the server is asked whether it is there, and has as long again. */
+const DOUBT_MS = 5_000
+const SILENT_MS = 2 * DOUBT_MS
 const RECONNECT_MS = 500
 /** A server that was replaced is back within this time. */
 const PATIENCE_MS = 60_000
@@ -69,7 +82,8 @@ async function send(connection: Connection, endpoint: Endpoint, sending: Sending
     Object.entries(input.query ?? {}).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)] as [string, string]])),
   )
   const url = `${connection.url}${path}${query.size > 0 ? `?${query}` : ''}`
-  const response = await fetch(url, {
+  const answer = new AbortController()
+  const asking = fetch(url, {
     method: endpoint.method,
     headers: {
       ...(connection.token === null ? {} : { authorization: `Bearer ${connection.token}` }),
@@ -80,9 +94,12 @@ async function send(connection: Connection, endpoint: Endpoint, sending: Sending
     ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
     ...(input.stream === undefined ? {} : { body: input.stream, duplex: 'half' as const }),
     ...(sending.signal ? { signal: sending.signal } : {}),
-  }).catch((cause: unknown) => {
-    throw new ServerUnreachable(connection.url, cause)
   })
+  const response = await Promise.race([asking, silenceOf(connection.url, answer.signal)])
+    .catch((cause: unknown) => {
+      throw cause instanceof ServerSilent ? cause : new ServerUnreachable(connection.url, cause)
+    })
+    .finally(() => answer.abort())
   if (response.ok) return response
   const parsed = Problem.safeParse(await response.json().catch(() => null))
   const unknown = {
@@ -93,6 +110,22 @@ async function send(connection: Connection, endpoint: Endpoint, sending: Sending
     code: 'client.not_lockgate',
   }
   throw new ApiProblem(parsed.success ? parsed.data : unknown)
+}
+
+/** Fails when the server does not even say that it is there: an answer that takes long is no silence. Ends with the signal. */
+async function silenceOf(url: string, answered: AbortSignal): Promise<never> {
+  const health = endpoints.health
+  for (;;) {
+    await new Promise((resolve) => {
+      const timer = setTimeout(resolve, DOUBT_MS)
+      answered.addEventListener('abort', () => clearTimeout(timer), { once: true })
+    })
+    const isThere = await fetch(`${url}${health.path}`, { method: health.method, signal: AbortSignal.timeout(DOUBT_MS) }).then(
+      () => true,
+      (error: unknown) => !(error instanceof DOMException && error.name === 'TimeoutError'),
+    )
+    if (!isThere) throw new ServerSilent(url)
+  }
 }
 
 async function* follow<E extends Endpoint>(
@@ -118,6 +151,7 @@ async function* follow<E extends Endpoint>(
       }
     } catch (error) {
       if (signal.aborted) return
+      if (error instanceof ServerSilent && lostSince === null && lastId === null) throw error
       const passing = error instanceof ServerUnreachable || error instanceof TypeError || (error instanceof ApiProblem && error.problem.status === 503)
       if (!passing) throw error
       lostSince ??= performance.now()

@@ -65,7 +65,14 @@ describe('a release that does not start fails with what was seen, and the old on
       /connection refused on port 8080/,
       { hint: expect.stringMatching(/^it listens on 127\.0\.0\.1:8080 only/) },
     ],
-    ['unhealthy', 'unhealthy', QUICK, 'start_deadline', /GET \/ → 503/, { lastProbe: 'GET / → 503', hint: null, exitCode: null }],
+    [
+      'unhealthy',
+      'unhealthy',
+      QUICK,
+      'start_deadline',
+      /GET \/ → 503/,
+      { lastProbe: expect.stringMatching(/^GET \/ → 503 \(Host: /), hint: null, exitCode: null },
+    ],
     [
       'late',
       'all',

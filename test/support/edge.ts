@@ -78,6 +78,7 @@ export interface Served {
   readonly others?: Readonly<Record<string, readonly RouteTarget[]>>
   readonly candidate?: Candidate
   readonly hold?: Hold
+  readonly repairMs?: number
 }
 
 export const RUNNING: StatePage = { state: 'starting', sentence: 'It will be there in a moment.', retryAfterSeconds: 3 }
@@ -108,6 +109,7 @@ export function aTable(generation: number, served: readonly Served[]): RoutingTa
         stable: entry.arm,
         candidate: entry.candidate ?? null,
         hold: entry.hold ?? null,
+        repairMs: entry.repairMs ?? 0,
       },
     ]),
   )

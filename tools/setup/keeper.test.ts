@@ -26,6 +26,13 @@ test('systemd opens the sockets of the edge, and says which file is which', () =
   ])
 })
 
+test('systemd kills a server that gives no sign of life', () => {
+  expect(unitText({ ...edge, alive: 'http://127.0.0.1:7700/v1/health' }).split('\n')).toEqual(
+    expect.arrayContaining(['WatchdogSec=30', 'WatchdogSignal=SIGKILL']),
+  )
+  expect(unitText(edge)).not.toContain('Watchdog')
+})
+
 test('a program without sockets has no socket unit', () => {
   expect(unitText({ ...edge, listen: [] })).not.toContain('.socket')
 })

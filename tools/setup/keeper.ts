@@ -73,6 +73,8 @@ export function unitText(kept: Kept): string {
     'KillMode=mixed',
     'TimeoutStopSec=30',
     'LimitNOFILE=1048576',
+    // The server tells systemd that it is alive. One that is stopped takes no other signal.
+    ...(kept.alive === undefined ? [] : ['WatchdogSec=30', 'WatchdogSignal=SIGKILL', 'NotifyAccess=all']),
     '',
     '[Install]',
     'WantedBy=multi-user.target',

@@ -57,6 +57,7 @@ async function startAll(places: Places, how: { readonly keeper: Keeper; readonly
     args: [...SERVER_FLAGS, join(ROOT, 'dist/main.js')],
     env: { LOCKGATE_SETTINGS: places.settings, HOME: homedir() },
     listen: [],
+    alive: `${apiUrl(settings)}/v1/health`,
   }
   const news = await keeper.keep([
     ...(ours ? [ENGINE] : []),

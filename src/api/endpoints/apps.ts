@@ -6,8 +6,11 @@ import { createApp } from '../../core/app/create.ts'
 import { removeApp } from '../../core/app/remove.ts'
 import { changeEnvironment } from '../../core/environment/change.ts'
 import { addEnvironment } from '../../core/environment/create.ts'
+import type { Environment } from '../../core/environment/environment.ts'
 import { DEFAULT_PROJECT } from '../../core/project/project.ts'
 import { addDomain, removeDomain } from '../../core/route/domain.ts'
+import { pause } from '../../lib/clock.ts'
+import { UnavailableError } from '../../lib/errors.ts'
 import type { Handler } from '../call.ts'
 import { endpoints } from '../contract/endpoints.ts'
 import { showApp, showEnvironment } from '../status.ts'
@@ -51,14 +54,31 @@ export const apps = {
   addDomain: async (handling, call) => {
     const { host, path } = endpoints.addDomain.body.parse(call.body)
     const environment = await addDomain(handling, { actor: call.actor, environment: environmentOf(call), host, path })
+    await untilServed(handling, environment, `${host} was added`)
     return showEnvironment(handling, appOf(call), environment)
   },
   removeDomain: async (handling, call) => {
     const { host, path } = endpoints.removeDomain.query.parse(call.query)
     const environment = await removeDomain(handling, { actor: call.actor, environment: environmentOf(call), host, path })
+    await untilServed(handling, environment, `${host} was removed`)
     return showEnvironment(handling, appOf(call), environment)
   },
 } satisfies Record<string, Handler>
+
+/** So long a change of routes may take at the edge. */
+const SERVED_MS = 10_000
+
+/** Waits until the edge has confirmed what the environment wants routed. Throws UnavailableError `edge.not_confirmed`. */
+async function untilServed(handling: Parameters<Handler>[0], { routeGeneration }: Pick<Environment, 'routeGeneration'>, done: string): Promise<void> {
+  const { routes } = handling.sight
+  for (const began = performance.now(); routes.confirmed < routeGeneration; await pause(20)) {
+    if (performance.now() - began < SERVED_MS) continue
+    throw new UnavailableError(
+      'edge.not_confirmed',
+      `${done}, and the edge has not confirmed it for ${SERVED_MS / 1_000} s${routes.trouble ? ` (${routes.trouble})` : ''}. It is served as soon as the edge answers: "lockgate doctor" says whether it does.`,
+    )
+  }
+}
 
 /** Names by id, for lists of events. */
 export async function namesById(

@@ -3,6 +3,7 @@ import { Duration } from '../../lib/duration.ts'
 import { DEFAULT_RUN_SPEC, type RunSpec } from '../artifact/artifact.ts'
 import { ConfigKey } from '../config-revision/config-revision.ts'
 import { STRATEGY_KINDS, StrategyWords, strategyOf } from '../environment/strategy.ts'
+import { HostName } from '../route/route.ts'
 
 const Memory = z
   .string()
@@ -52,6 +53,7 @@ const Health = z
       .regex(/^\/[^\s]*$/, 'a path starts with /')
       .optional()
       .describe('Asked by http probes; naming it makes the kind http'),
+    host: HostName.optional().describe('Host that http probes send; default: the first hostname that was added to the app, else the generated one'),
     command: Command.optional().describe('Run inside the instance; naming it makes the kind command'),
     interval: Duration.optional().describe('Between two probes of a running instance; default 2s'),
     timeout: Duration.optional().describe('For one probe; default 2s'),
@@ -190,6 +192,7 @@ export function runSpecOf(
     health: {
       kind: health.kind ?? (health.command ? 'command' : health.path ? 'http' : base.health.kind),
       path: health.path ?? base.health.path,
+      ...(health.host === undefined ? {} : { host: health.host }),
       command: health.command ?? base.health.command,
       intervalMs: health.interval ?? base.health.intervalMs,
       timeoutMs: health.timeout ?? base.health.timeoutMs,

@@ -44,6 +44,8 @@ export interface HealthSpec {
   /** default: TCP on the port, and an HTTP answer to `/` must not be 5xx. */
   readonly kind: 'default' | 'http' | 'tcp' | 'command'
   readonly path: string
+  /** Host header of HTTP probes; absent: the app's first own hostname. */
+  readonly host?: string
   readonly command: readonly string[]
   readonly intervalMs: number
   readonly timeoutMs: number

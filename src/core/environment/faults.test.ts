@@ -4,6 +4,8 @@ import { ADA, aCore } from '../../../test/support/core.ts'
 import { until } from '../../../test/support/until.ts'
 import { systemClock } from '../../lib/clock.ts'
 import { restart } from '../deployment/operate.ts'
+import { addDomain } from '../route/domain.ts'
+import type { HostName, PathPrefix } from '../route/route.ts'
 
 const HOUR = 3_600_000
 
@@ -55,6 +57,20 @@ test('a deployment gives up on an engine that stays away, and what was there is 
   expect(given).toMatchObject({ status: 'failed', cause: 'unavailable', message: expect.stringMatching(/^gave up after 15 m: The fake engine/) })
   await until('only what was there runs', async () => (await core.context.runtime.observe(environment.id)).every((one) => one.set === good.wish.set))
   expect((await core.ask('shop')).status).toBe(200)
+})
+
+test('an app that answers only to its own name is probed under the first one that was added, or under health.host', async () => {
+  const core = await aCore('127.236.0.0/16')
+  const environment = await core.anApp('shop')
+  const health = { path: '/up', interval: '50ms', start_deadline: '500ms', rise: 1 }
+
+  const stranger = await core.ended(await core.deploy(environment, 'fake:host-my.real.host', { health }))
+  const told = await core.ended(await core.deploy(environment, 'fake:host-my.real.host', { health: { ...health, host: 'my.real.host' } }))
+  await addDomain(core.context, { actor: ADA, environment: await core.environment(environment.id), host: 'my.own.host' as HostName, path: '/' as PathPrefix })
+  const own = await core.ended(await core.deploy(environment, 'fake:host-my.own.host', { health }))
+
+  expect(stranger).toMatchObject({ status: 'failed', cause: 'start_deadline', report: { lastProbe: 'GET /up → 400 (Host: shop.localhost)' } })
+  expect([told.status, own.status]).toEqual(['succeeded', 'succeeded'])
 })
 
 test('a release is refused while the disk of the engine is full, before anything moved, and what serves serves on', async () => {

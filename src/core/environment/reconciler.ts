@@ -242,9 +242,10 @@ export class EnvironmentReconciler {
     const domains = await this.#context.store.read.domains.list(EVERYTHING, {
       where: { environmentId: snapshot.environment.id },
       orderBy: 'createdAt',
-      limit: 1,
     })
-    const host = domains[0]?.host.replace(/^\*\./, 'www.') ?? 'localhost'
+    // An app that answers only to its own names has them added; the generated one is for the others.
+    const name = domains.find(({ kind }) => kind === 'own') ?? domains[0]
+    const host = name?.host.replace(/^\*\./, 'www.') ?? 'localhost'
     return snapshot.instances.flatMap((instance): ProbeTarget[] => {
       const observed = snapshot.observed.get(instance.name)
       const release = snapshot.releases.get(instance.releaseId)
@@ -258,7 +259,7 @@ export class EnvironmentReconciler {
           port: instance.port,
           protocol: release.runSpec.protocol,
           health: release.runSpec.health,
-          host,
+          host: release.runSpec.health.host ?? host,
           proven: instance.proven,
           startedAt: observed.startedAt,
         },

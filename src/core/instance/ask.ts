@@ -13,7 +13,7 @@ export interface ProbeTarget {
   readonly port: number
   readonly protocol: Protocol
   readonly health: HealthSpec
-  /** Host header of HTTP probes: the app's own first hostname. */
+  /** Host header of HTTP probes. A failure names it: some apps answer only to their own names. */
   readonly host: string
   /** It was ready once; only then does silence at first mean "not known yet". */
   readonly proven: boolean
@@ -91,7 +91,7 @@ function askHttp(target: ProbeTarget, passes: (status: number) => boolean): Prom
     }
     asking.on('response', (response) => {
       const status = response.statusCode ?? 0
-      end({ ok: passes(status), text: `GET ${path} → ${status}` })
+      end({ ok: passes(status), text: `GET ${path} → ${status}${passes(status) ? '' : ` (Host: ${target.host})`}` })
     })
     asking.on('error', (error) => {
       // It accepts, but does not speak HTTP: the default probe asks for no more than an open port then.
@@ -115,7 +115,10 @@ function askH2c(target: ProbeTarget, passes: (status: number) => boolean): Promi
     const deadline = setTimeout(() => end({ ok: false, text: `GET ${path} (h2c) → no answer within ${timeoutMs} ms` }), timeoutMs)
     session.on('error', (error) => end({ ok: false, text: connectionFailure(error, target) }))
     const stream = session.request({ ':path': path, ':authority': target.host })
-    stream.on('response', (headers) => end({ ok: passes(Number(headers[':status'])), text: `GET ${path} (h2c) → ${headers[':status']}` }))
+    stream.on('response', (headers) => {
+      const status = Number(headers[':status'])
+      end({ ok: passes(status), text: `GET ${path} (h2c) → ${status}${passes(status) ? '' : ` (Host: ${target.host})`}` })
+    })
     // A stream that its session cancelled says so; what happened to the session is in its cause.
     stream.on('error', (error) => end({ ok: false, text: connectionFailure(error.cause instanceof Error ? error.cause : error, target) }))
     stream.end()

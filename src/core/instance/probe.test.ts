@@ -48,7 +48,7 @@ test.each([
   ['http', 500, false],
 ] as const)('for the probe %s an answer of %i is good: %s', async (kind, status, ok) => {
   const port = await web((_request, response) => response.writeHead(status).end())
-  expect(await ask(target(port, { kind, path: '/up' }), NO_ENGINE)).toEqual({ ok, text: `GET /up → ${status}` })
+  expect(await ask(target(port, { kind, path: '/up' }), NO_ENGINE)).toEqual({ ok, text: `GET /up → ${status}${ok ? '' : ' (Host: shop.localhost)'}` })
 })
 
 test('a probe comes under the name of the app, and says who it is', async () => {
@@ -109,7 +109,7 @@ test('an instance is ready after enough good answers in a row, and not any more 
   status = 503
   await until('it is not', () => prober.result('i-0').state === 'not-ready')
 
-  expect(prober.result('i-0')).toMatchObject({ lastAnswer: 'GET / → 503' })
+  expect(prober.result('i-0')).toMatchObject({ lastAnswer: expect.stringMatching(/^GET \/ → 503 \(Host: /) })
   expect(prober.result('i-0').failuresInARow).toBeGreaterThanOrEqual(3)
   expect(changes).toEqual(['e-1', 'e-1'])
 })
@@ -140,6 +140,6 @@ test('what was known of a process does not count for the next: that one is not r
   prober.watch('e-1', [target(port, { rise: 1 }, { startedAt: 2 })])
   expect(prober.result('i-0').state).toBe('not-ready')
   prober.watch('e-1', [])
-  expect(prober.result('i-0')).toEqual({ state: 'not-ready', lastAnswer: null, failuresInARow: 0 })
+  expect(prober.result('i-0')).toEqual({ state: 'not-ready', lastAnswer: null, failuresInARow: 0, wasReady: false })
   expect(prober.result('never-seen').state).toBe('unknown')
 })

@@ -84,6 +84,11 @@ export interface EnvironmentTraffic {
   readonly candidate: Candidate | null
   /** Requests wait inside the edge instead of being sent on; null: they do not. */
   readonly hold: Hold | null
+  /**
+   * Requests that find no instance wait so many milliseconds at most for one that is being brought back, from when the edge first
+   * found none; from then on they get the page at once. 0: nothing is being brought back.
+   */
+  readonly repairMs: number
 }
 
 /** What makes the requests of one visitor go to the same arm. */

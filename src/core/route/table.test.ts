@@ -87,3 +87,15 @@ test('an environment has the page and the longest timeout of the releases that r
   expect(Object.keys(environments)).toEqual(['e-1'])
   expect(environments['e-1']).toMatchObject({ title: 'shop (staging)', requestTimeoutMs: 9_000_000 })
 })
+
+test.each<[string, Partial<EnvironmentFacts>, number]>([
+  ['an environment that serves', {}, 10_000],
+  ['one whose only instance has gone', { instances: [] }, 10_000],
+  ['one that recreates, as long as it holds', { environment: anEnvironment({ strategy: { kind: 'recreate', holdMs: 25_000 } }) }, 25_000],
+  ['a crash loop', { instances: [anInstance({ crashes: 3 })] }, 0],
+  ['one that is stopped', { environment: anEnvironment({ wish: { ...anEnvironment().wish, running: false } }) }, 0],
+  ['one that is being removed', { environment: anEnvironment({ removedAt: 1 }) }, 0],
+  ['one to which nothing was deployed', { environment: anEnvironment({ wish: { ...anEnvironment().wish, releaseId: null } }), instances: [] }, 0],
+])('requests of %s wait for a repair', (...[, said, ms]) => {
+  expect(routingTable(1, [facts(said)]).environments['e-1']?.repairMs).toBe(ms)
+})

@@ -57,7 +57,24 @@ function trafficOf(facts: EnvironmentFacts): EnvironmentTraffic {
     page: pageOf(facts),
     requestTimeoutMs: timeouts.length > 0 ? Math.max(...timeouts) : 3_600_000,
     ...wayOf(environment),
+    repairMs: repairMsOf(facts),
   }
+}
+
+/** As long as requests wait by default for what is being repaired. */
+const REPAIR_MS = 10_000
+
+/** An environment that served, should serve, and is no crash loop: its requests wait while an instance is brought back. */
+function repairMsOf({ environment, instances, active }: EnvironmentFacts): number {
+  const wish = active ? aimOf(active) : environment.wish
+  const served = instances.some((instance) => instance.removedAt === null && instance.proven)
+  if (!wish.running || environment.removedAt !== null || !(served || environment.wish.running) || environment.wish.releaseId === null || isLooping(instances))
+    return 0
+  return environment.strategy.kind === 'recreate' ? environment.strategy.holdMs : REPAIR_MS
+}
+
+function isLooping(instances: readonly Instance[]): boolean {
+  return instances.some((instance) => instance.removedAt === null && instance.crashes >= 3)
 }
 
 /** Where the requests of an environment go: all to one arm, a share to the other, or nowhere for now. */
@@ -70,11 +87,11 @@ function wayOf(environment: Environment): Pick<EnvironmentTraffic, 'stable' | 'c
 function pageOf(facts: EnvironmentFacts): StatePage {
   const { environment, instances, active } = facts
   const wish = active ? aimOf(active) : environment.wish
-  const looping = instances.some((instance) => instance.removedAt === null && instance.crashes >= 3)
   if (environment.hold !== null) return { state: 'being updated', sentence: 'It is being updated right now. Try again in a moment.', retryAfterSeconds: 5 }
   if (wish.releaseId === null) return { state: 'not deployed', sentence: 'Nothing was deployed here yet.', retryAfterSeconds: 30 }
   if (!wish.running) return { state: 'stopped', sentence: 'It was stopped by its owners.', retryAfterSeconds: 60 }
   if (active) return { state: 'starting', sentence: 'It is being started right now. Try again in a moment.', retryAfterSeconds: 3 }
-  if (looping) return { state: 'crash looping', sentence: 'It keeps ending right after its start; its owners can see why in its logs.', retryAfterSeconds: 15 }
+  if (isLooping(instances))
+    return { state: 'crash looping', sentence: 'It keeps ending right after its start; its owners can see why in its logs.', retryAfterSeconds: 15 }
   return { state: 'not ready', sentence: 'No instance of it answers at the moment; one is being brought back.', retryAfterSeconds: 5 }
 }

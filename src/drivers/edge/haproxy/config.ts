@@ -3,7 +3,9 @@
 
 import { createHash } from 'node:crypto'
 import { isIPv6 } from 'node:net'
+import { admission, forwarded } from './forwarded.ts'
 import { USUAL_NAMES } from './header-names.ts'
+import { againServer, loopback, loopbackBackends } from './loopback.ts'
 import { CANARY_COOKIE, luaPath, luaText } from './lua.ts'
 import { NO_PAGE, STATIC_PAGES, unavailablePage } from './pages.ts'
 import { namesOf } from './pool.ts'
@@ -25,6 +27,8 @@ export interface ConfigInput {
 /** Where a free slot points to: nothing listens there. */
 export const PARKED = { address: '127.0.0.1', port: 1 } as const
 export const DEFAULT_TIMEOUT_MS = 60_000
+/** 16 kB, HAProxy's own, is too little for what apps put into cookies and Content-Security-Policy. */
+const BUFFER_BYTES = 65_536
 /**
  * Requests a second for one app from which on none of its connections is idle so long that the app closes it: each is used again
  * after as many seconds as there are connections by this rate.
@@ -72,9 +76,9 @@ export function mapText(entries: ReadonlyMap<string, string>): string {
 }
 
 function sections(input: ConfigInput, structure: string): string {
-  const parts = [global(input, structure), defaults(input.config), frontend(input), nowhere(input.config)]
+  const parts = [global(input, structure), defaults(input.config), frontend(input), nowhere(input.config), ...loopbackBackends(input.config)]
   for (const size of CLASSES) {
-    for (const name of namesOf(size, input.pool.counts[size.name] ?? 0)) parts.push(backend({ name, size, use: input.pool.backends[name] }))
+    for (const name of namesOf(size, input.pool.counts[size.name] ?? 0)) parts.push(backend(input.config, { name, size, use: input.pool.backends[name] }))
   }
   return parts.join('\n')
 }
@@ -86,6 +90,9 @@ global
   description lockgate-${structure}
   nbthread ${config.threads}
   fd-hard-limit 100000
+  # A request's or an answer's headers must fit into a buffer. Buffers are lent to connections while data flows.
+  tune.bufsize ${BUFFER_BYTES}
+  tune.http.maxhdr 256
   stats socket ${config.directory}/admin.sock mode 600 level admin expose-fd listeners
   hard-stop-after 1h
   lua-load ${luaPath(config)}
@@ -132,35 +139,29 @@ defaults pool from common
   # An app closes an idle connection just when it is used again, and has not seen the request: what asks for nothing but an
   # answer is sent again. METH_GET is GET and HEAD. Keeping a copy for that costs; none is kept where it cannot happen: the first
   # request of a visitor's connection has a fresh one to the app, and a busy app has no connection that was idle for long.
+  # An app may close an idle connection just as it is used again: 8 of 1,001 POSTs failed. A connection is used again only at a rate
+  # at which none stays idle. A WebSocket needs its own Connection header.
+  http-request return status 429 content-type "text/html; charset=utf-8" file ${pages}/429.html hdr Retry-After 5 hdr Cache-Control no-store if { be_conn gt ${config.appConnections} }
+  http-request set-header Connection close if { be_sess_rate lt ${BUSY} } !{ req.hdr(upgrade) -m found }
   http-request disable-l7-retry if { http_first_req } or { be_sess_rate gt ${BUSY} } or !METH_GET !METH_OPTIONS or { req.hdr_val(content-length) gt 0 } or { req.fhdr(transfer-encoding) -m found }
 `
 }
 
 function frontend({ config, host }: ConfigInput): string {
   const hosts = mapFile(config, 'hosts')
-  const normalised = 'req.hdr(host),host_only,lower,rtrim(.)'
   const missing = 'if !{ var(txn.env) -m found }'
   return `frontend edge from visitors
-${binds(config, host)}${accessLog(config)}  # Worker, second and a count of the worker's own, in hexadecimal: no other request has it. A random one costs a tenth of all.
-  unique-id-format %{+X}o%pid-%Ts-%rt
-  http-request del-header X-Forwarded- -m beg
-  http-request del-header Forwarded
-  option forwardfor
-  http-request add-header X-Forwarded-Proto ${config.httpsPort ? '%[ssl_fc,iif(https,http)]' : 'http'}
-  http-request add-header X-Forwarded-Host %[req.hdr(host)]
-  http-request add-header X-Forwarded-Port %[dst_port]
-  http-request set-header X-Real-IP %[src]
-  http-request set-header X-Request-Id %[unique-id]
-  http-after-response set-header X-Request-Id %[unique-id]
-  # Longest prefix of host, path and "/": as it came, then normalised, then the wildcard one label up.
+${binds(config, host)}${loopback(config)}${accessLog(config)}${admission(config)}${forwarded(config)}  # Longest prefix of host, path and "/": as it came, then normalised, then the wildcard one label up.
   http-request set-var(txn.env) base,concat(/),map_beg(${hosts})
-  http-request set-var-fmt(txn.key) "%[${normalised}]%[path]/" ${missing}
+  http-request set-var-fmt(txn.key) "%[var(txn.host)]%[path]/" ${missing}
   http-request set-var(txn.env) var(txn.key),map_beg(${hosts}) ${missing}
-  http-request set-var-fmt(txn.key) "*.%[${normalised},field(2,.,0)]%[path]/" ${missing}
+  http-request set-var-fmt(txn.key) "*.%[var(txn.host),field(2,.,0)]%[path]/" ${missing}
   http-request set-var(txn.env) var(txn.key),map_beg(${hosts}) ${missing}
   http-request return status 404 content-type "text/html; charset=utf-8" file ${config.directory}/pages/404.html hdr Cache-Control no-store ${missing}
   # Requests that wait, and a share of them that goes to the other arm: lockgate.lua says in txn.be where to.
   http-request lua.lockgate if { var(txn.env),map_str(${mapFile(config, 'special')}) -m found }
+  # Found no instance that is up: waits for one.
+  http-request lua.lockgate_again if { var(sess.again) -m found }
   http-after-response add-header Set-Cookie "${CANARY_COOKIE}=%[var(txn.canary)]; Path=/; HttpOnly; SameSite=Lax" if { var(txn.canary) -m found }
   # A name without a backend is an environment without instances: it falls through to nowhere, whose 503 shows its page.
   use_backend %[var(txn.be)] if { var(txn.be) -m found }
@@ -232,7 +233,7 @@ function nowhere(config: Config): string {
 `
 }
 
-function backend({ name, size, use }: { readonly name: string; readonly size: PoolClass; readonly use: PoolBackend | undefined }): string {
+function backend(config: Config, { name, size, use }: { readonly name: string; readonly size: PoolClass; readonly use: PoolBackend | undefined }): string {
   const lines = Array.from({ length: size.slots }, (_, index) => {
     const slot = use?.slots[index]
     if (!slot) return `  server s${index + 1} ${PARKED.address}:${PARKED.port} disabled\n`
@@ -243,6 +244,6 @@ function backend({ name, size, use }: { readonly name: string; readonly size: Po
   // timer for every slot, used or not, and a thousand each second cost a hundredth of a core: it is seldom in quiet times, and
   // the first request that finds nobody calls for it.
   return `backend ${name} from pool
-  default-server check inter 10s fastinter 1s fall 2 rise 1000000000 observe layer4 error-limit 1 on-error fastinter${size.protocol === 'h2c' ? ' proto h2' : ''}
+${againServer(config, size.protocol)}  default-server check inter 10s fastinter 1s fall 2 rise 1000000000 observe layer4 error-limit 1 on-error fastinter${size.protocol === 'h2c' ? ' proto h2' : ''}
 ${lines.join('')}`
 }

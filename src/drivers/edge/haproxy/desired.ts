@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import { type EnvironmentTraffic, HostName, malformedTraffic, PathPrefix, type RoutingTable } from '../../../core/route/route.ts'
 import { RejectedError } from '../../../lib/errors.ts'
 import { DEFAULT_TIMEOUT_MS, PARKED, pageValue } from './config.ts'
+import { AGAIN } from './loopback.ts'
 import { stateFragment } from './pages.ts'
 import { namesOf } from './pool.ts'
 import { CLASSES, type MapName, type Pool } from './schema.ts'
@@ -16,6 +17,9 @@ export interface WantedSlot {
 }
 
 export type Maps = Readonly<Record<MapName, ReadonlyMap<string, string>>>
+
+/** A request that waits takes memory of HAProxy. */
+const LONGEST_REPAIR_MS = 10 * 60_000
 
 /** What a worker should hold: slots by `backend/server`, and maps. */
 export interface Desired {
@@ -50,19 +54,22 @@ export function wordOf(environmentId: string): string {
   return /^[a-z0-9][a-z0-9._-]{0,63}$/.test(environmentId) ? environmentId : `x_${createHash('sha256').update(environmentId).digest('hex').slice(0, 16)}`
 }
 
-/** The backend of an arm, or a name of no backend while it has none. */
-function backendNameOf(byArm: ReadonlyMap<string, string>, arm: string): string {
-  return byArm.get(arm) ?? 'none'
+/** The backend of an arm; while it has none, the one that waits for a repair, or a name of no backend. */
+function backendNameOf(byArm: ReadonlyMap<string, string>, { stable, repairMs }: EnvironmentTraffic): string {
+  return byArm.get(stable) ?? (repairMs > 0 ? AGAIN : 'none')
 }
 
 /** What a worker must hold to serve the table from the backends of the pool: addresses and states of slots, and the maps. */
 export function desiredState(table: RoutingTable, pool: Pool): Desired {
   const byArm = new Map(Object.entries(pool.backends).flatMap(([name, backend]) => (backend.retired ? [] : [[backend.arm, name] as const])))
   const hosts = new Map(table.routes.map((route) => [`${route.host}${route.path === '/' ? '' : route.path}/`, wordOf(route.environmentId)]))
-  const [arms, special, timeouts, pages] = [new Map<string, string>(), new Map<string, string>(), new Map<string, string>(), new Map<string, string>()]
+  const [arms, special, repair] = [new Map<string, string>(), new Map<string, string>(), new Map<string, string>()]
+  const [timeouts, pages] = [new Map<string, string>(), new Map<string, string>()]
   for (const [id, traffic] of Object.entries(table.environments)) {
     const word = wordOf(id)
-    arms.set(word, backendNameOf(byArm, traffic.stable))
+    const repairMs = Math.round(Math.min(traffic.repairMs, LONGEST_REPAIR_MS))
+    if (repairMs > 0) repair.set(word, String(repairMs))
+    arms.set(word, backendNameOf(byArm, traffic))
     const way = specialOf(traffic, byArm)
     if (way !== null) special.set(word, way)
     // HAProxy counts milliseconds in 31 bits.
@@ -70,7 +77,7 @@ export function desiredState(table: RoutingTable, pool: Pool): Desired {
     if (timeoutMs !== DEFAULT_TIMEOUT_MS) timeouts.set(word, String(timeoutMs))
     pages.set(word, pageValue({ fragment: stateFragment(traffic), retryAfterSeconds: traffic.page.retryAfterSeconds }))
   }
-  return { slots: wantedSlots(pool), maps: { hosts, arms, special, timeouts, pages, generation: new Map([['generation', String(table.generation)]]) } }
+  return { slots: wantedSlots(pool), maps: { hosts, arms, special, repair, timeouts, pages, generation: new Map([['generation', String(table.generation)]]) } }
 }
 
 /** `BOUND:TOKEN|BACKEND:PERCENT:BY:SALT:HEADER` as lua.ts reads it; null: nothing is special. A candidate without a backend gets nothing. */

@@ -14,6 +14,7 @@ function maps(arms: Record<string, string>, generation = '1', special: Record<st
     hosts: empty,
     arms: new Map(Object.entries(arms)),
     special: new Map(Object.entries(special)),
+    repair: empty,
     timeouts: empty,
     pages: empty,
     generation: new Map([['generation', generation]]),

@@ -2,6 +2,7 @@
 // before routes lead to them, and old ones are taken out after routes have left them.
 import { PARKED } from './config.ts'
 import { candidateIn, type Desired, type Maps, type WantedSlot } from './desired.ts'
+import { HANDOVER } from './loopback.ts'
 import type { MapName } from './schema.ts'
 
 /** A server line as the worker holds it. */
@@ -30,7 +31,7 @@ export function difference(view: View, desired: Desired, path: (name: MapName) =
   }
   const map = (name: MapName): MapDifference => compareMap(path(name), view.maps[name], desired.maps[name])
   const [hosts, arms, special, generation] = [map('hosts'), map('arms'), map('special'), map('generation')]
-  const described = [map('timeouts'), map('pages')]
+  const described = [map('timeouts'), map('pages'), map('repair')]
   return [
     ...slots.make,
     ...described.flatMap(({ set }) => set),
@@ -54,7 +55,21 @@ function isHold(command: string): boolean {
 }
 
 /**
- * What an old worker should hold. It may lack backends the pool grew by: then its environments stay where they are, no share
+ * What a worker from before a reload should hold: its environments lead to the worker of now, so that no instance is asked by a
+ * worker that does not follow it. Its slots stay as they are: they count what is still in flight.
+ */
+export function handedOver(desired: Desired): Desired {
+  const arms = new Map([...desired.maps.arms].map(([word, backend]) => [word, backend.startsWith('h') ? HANDOVER.h2c : HANDOVER.http] as const))
+  return { slots: new Map(), maps: { ...desired.maps, arms, special: new Map(), repair: new Map() } }
+}
+
+/** Whether the worker was started with a configuration that can hand over: those of older releases of Lockgate cannot. */
+export function canHandOver(view: View): boolean {
+  return [...view.slots.keys()].some((name) => name.startsWith(`${HANDOVER.http}/`))
+}
+
+/**
+ * What an old worker should hold that cannot hand over. It may lack backends the pool grew by: then its environments stay where they are, no share
  * goes to them, and a slot of an instance that still takes traffic elsewhere stays in traffic here.
  */
 export function desiredOfOld(view: View, desired: Desired): Desired {

@@ -7,7 +7,7 @@ import type { Driver } from '../../driver.ts'
 import type { Edge, EdgeInfo } from '../types.ts'
 import { type HostFacts, structureOf } from './config.ts'
 import { checkTable, desiredState, wordOf } from './desired.ts'
-import { desiredOfOld } from './difference.ts'
+import { canHandOver, desiredOfOld, handedOver } from './difference.ts'
 import { infoOf } from './info.ts'
 import { hostFacts, Mirror } from './mirror.ts'
 import { assign, atLeast, backendOf, bounded, emptyPool, leaving, release, serversOf, slotsOf } from './pool.ts'
@@ -181,11 +181,12 @@ class HaproxyEdge implements Edge {
     return serving.pid
   }
 
-  /** An old worker is helped as far as it can be: it takes no new connections, and its requests are counted either way. */
+  /** An old worker takes no new connections, but requests on kept ones: they go on to the worker of now. */
   async #syncOld(pid: number, desired: ReturnType<typeof desiredState>): Promise<void> {
     try {
       const worker = new Worker({ socket: this.#socket, config: this.#config, pid })
-      await worker.sync(desiredOfOld(await worker.view(), desired))
+      const view = await worker.view()
+      await worker.sync(canHandOver(view) ? handedOver(desired) : desiredOfOld(view, desired))
     } catch (error) {
       this.#log.warn('an old worker of the edge did not take a change', { pid, error })
     }

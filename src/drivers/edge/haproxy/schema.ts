@@ -4,6 +4,13 @@ import type { Protocol } from '../../../core/artifact/artifact.ts'
 
 /** A path that can stand unquoted in HAProxy's configuration and on its command line. */
 const SafePath = z.string().regex(/^\/[A-Za-z0-9._/-]+$/, 'is an absolute path of letters, digits, ".", "_", "-" and "/"')
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, more] = text.split('/')
+  const family = isIP(address)
+  return family !== 0 && more === undefined && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
+}
+
 const Port = z.number().int().min(1).max(65_535)
 const Count = z.number().int().min(0).max(10_000)
 
@@ -30,6 +37,22 @@ export const Config = z
       .union([z.literal('off'), SafePath])
       .default('off')
       .describe('Unix datagram socket for JSON access log lines, or off'),
+    trustedProxies: z
+      .array(z.string().refine(isNetwork, 'is an address or a network, such as 10.0.0.0/8'))
+      .max(64)
+      .default([])
+      .describe('Networks of proxies in front of this edge: what they say in X-Forwarded headers is kept, and their address is added'),
+    proxyProtocol: z
+      .boolean()
+      .default(false)
+      .describe('Connections from trustedProxies begin with a PROXY header (version 1 or 2), and the visitor is who it names'),
+    appConnections: z
+      .number()
+      .int()
+      .min(10)
+      .max(50_000)
+      .default(10_000)
+      .describe('Requests and WebSockets that one app may have open at a time; above that its visitors read 429'),
     user: z
       .string()
       .regex(/^[a-z_][a-z0-9_-]{0,31}$/)
@@ -51,7 +74,7 @@ export type Config = z.infer<typeof Config>
  * The maps, in the order in which they lead to one another: host and path to an environment, that to its live backend, and for
  * few of them to what is special; then what is said of an environment, and the number of it all.
  */
-export const MAP_NAMES = ['hosts', 'arms', 'special', 'timeouts', 'pages', 'generation'] as const
+export const MAP_NAMES = ['hosts', 'arms', 'special', 'repair', 'timeouts', 'pages', 'generation'] as const
 export type MapName = (typeof MAP_NAMES)[number]
 
 /** The path by which the configuration, its Lua and the runtime commands name a map. */

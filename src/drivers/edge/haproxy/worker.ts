@@ -3,6 +3,7 @@ import { UnavailableError } from '../../../lib/errors.ts'
 import { failpointHalfway } from '../../../lib/failpoint.ts'
 import type { Desired, Maps } from './desired.ts'
 import { difference, type View, type ViewSlot } from './difference.ts'
+import { AGAIN } from './loopback.ts'
 import { type Config, MAP_NAMES, type MapName, mapFile } from './schema.ts'
 import type { MasterSocket } from './socket.ts'
 
@@ -112,7 +113,8 @@ export class Worker {
     return new Map(
       backends.map((backend) => {
         const all = rows.filter(([name]) => name === `${backend}/BACKEND`).reduce((sum, [, row]) => sum + number(row, 'hrsp_5xx'), 0)
-        const servers = rows.filter(([name]) => backendIn(name) === backend && name !== `${backend}/BACKEND`)
+        // What came in again found nobody: its answer is the edge's.
+        const servers = rows.filter(([name]) => backendIn(name) === backend && name !== `${backend}/BACKEND` && name !== `${backend}/${AGAIN}`)
         const theirs = servers.reduce((sum, [, row]) => sum + number(row, 'hrsp_5xx') + brokenOf(row).broken, 0)
         return [backend, Math.max(0, all - theirs)]
       }),
@@ -142,6 +144,8 @@ export class Worker {
 
   /** Servers of these backends that are in traffic but were taken out by their check. */
   async takenOut(backends: readonly string[]): Promise<ReadonlySet<string>> {
+    // In the absence of the server HAProxy puts instances in again by itself: this says that it is there.
+    await this.#socket.tell(this.pid, ['lockgate alive'])
     const slots = backends.length === 0 ? [] : [...(await this.#readSlots(backends))]
     return new Set(slots.flatMap(([name, slot]) => (slot.down ? [name] : [])))
   }

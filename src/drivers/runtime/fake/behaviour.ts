@@ -14,6 +14,8 @@ export interface Behaviour {
   /** When it ends by itself, or starts to answer 500. */
   readonly afterMs: number
   readonly isOutOfMemory: boolean
+  /** Answers 400 unless it is asked under this name; null: under any. */
+  readonly host: string | null
   /** Does not end at its stop signal. */
   readonly isStubborn: boolean
 }
@@ -51,6 +53,7 @@ export function behaviourOf(digest: string): Behaviour {
     exitsWith: oom ? 137 : words.includes('exits') ? 1 : exits,
     afterMs: number(/^after-(\d+)(ms|s)$/) ?? 0,
     isOutOfMemory: oom,
+    host: words.map((word) => /^host-(.+)$/.exec(word)?.[1]).find((host) => host !== undefined) ?? null,
     isStubborn: words.includes('stubborn'),
   }
 }

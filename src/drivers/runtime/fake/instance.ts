@@ -100,7 +100,8 @@ export class FakeInstance {
     const server = createServer((request, response) => {
       const answer = (): void => {
         const failed = this.behaviour.exitsWith === null && this.behaviour.afterMs > 0 && Date.now() - (this.#startedAt ?? 0) > this.behaviour.afterMs
-        const status = failed ? 500 : this.behaviour.answers
+        const isStranger = this.behaviour.host !== null && request.headers.host !== this.behaviour.host
+        const status = failed ? 500 : isStranger ? 400 : this.behaviour.answers
         this.#write('stdout', `${request.method} ${request.url} ${status}`)
         response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'x-instance': this.spec.name })
         response.end(`Hello from ${this.spec.name}, image fake:${this.behaviour.name}. ${this.spec.env['GREETING'] ?? ''}\n`)
