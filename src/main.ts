@@ -13,6 +13,7 @@ import { watch } from './api/endpoints/watch.ts'
 import { makeServer } from './api/server.ts'
 import { showBuild } from './api/show.ts'
 import { EVERYTHING, PLATFORM } from './core/actor/actor.ts'
+import { Sessions } from './core/actor/sessions.ts'
 import { hasLiveAdmin, makeSignInCode } from './core/actor/token.ts'
 import type { BuildNeeds } from './core/build/reconciler.ts'
 import type { Context, CoreSettings } from './core/context.ts'
@@ -87,9 +88,10 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
   const collector = new LogCollector(parts, book)
   const context: Context = { ...parts, logs: collector }
   const elsewhere = { allowed: networks(settings.sources.allowNetworks), allowHttp: settings.sources.allowHttp }
-  const repositories = new Repositories(join(settings.dataDirectory, 'git'), openElsewhere(context, elsewhere))
+  const repositories = new Repositories(join(settings.dataDirectory, 'git'), openElsewhere(context, elsewhere), settings.repositoryMegabytes * 1024 ** 2)
   await makeFolder(join(settings.dataDirectory, 'git'), 0o700)
   await repositories.refreshHooks()
+  await repositories.sweep()
   await ensureDefaultProject(context)
 
   const freeBytes = async (): Promise<number> =>
@@ -112,10 +114,12 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
   const edgePort = Number(edgeConfig(settings)['httpPort'])
   const url = `http://${settings.listen.host.includes(':') ? `[${settings.listen.host}]` : settings.listen.host}:${settings.listen.port}`
   const urlOf = urlMaker(edgePort, edgeConfig(settings)['httpsPort'])
+  const sessions = new Sessions(context)
   const handling: Handling = {
     ...context,
     version: VERSION,
     sight,
+    sessions,
     source: repositories,
     book,
     urlOf,
@@ -129,7 +133,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
   const receiver = new PushReceiver(context, { repositories, book, showBuild: showOne, follow: (id, signal) => followDeployment(handling, id, signal), urlOf })
   const hooks = new HookSocket(join(settings.dataDirectory, 'git', 'hook.sock'), receiver)
   await hooks.listen()
-  const http = await makeServer(handling, [gitRoutes({ context, repositories, hooks }), downloads])
+  const http = await makeServer(handling, [gitRoutes({ context, repositories, hooks, sessions }), downloads])
   refuseInstances(http, settings)
   await offerSignIn(context, settings)
   await http.listen({ host: settings.listen.host, port: settings.listen.port })
@@ -138,6 +142,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
     close: async () => {
       await http.close()
       hooks.close()
+      sessions.close()
       await sight.close()
       await collector.close()
       await store.close()

@@ -34,6 +34,7 @@ export const Settings = z
       .prefault({})
       .describe('Where builds run'),
     parallelBuilds: z.int().min(1).max(64).default(2).describe('How many builds run at a time; others wait their turn'),
+    repositoryMegabytes: z.int().min(10).max(1_000_000).default(5_120).describe('How large the git repository of one app may become'),
     artifactsRegistry: z
       .string()
       .regex(/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*$/, 'a registry and a path, such as registry.example.net/lockgate')

@@ -1,4 +1,6 @@
 // What passes between the server and its handlers; both know these words, and neither the other.
+
+import type { Sessions } from '../core/actor/sessions.ts'
 import type { Source } from '../core/build/source.ts'
 import type { Context } from '../core/context.ts'
 import type { CleanNeeds } from '../core/disk/clean.ts'
@@ -11,6 +13,7 @@ import type { LiveMessage } from './live.ts'
 export interface Handling extends Context {
   readonly version: string
   readonly sight: Sight
+  readonly sessions: Sessions
   readonly source: Source
   readonly book: LogBook
   /** The public URL of a hostname and path of an app. */

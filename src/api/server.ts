@@ -11,6 +11,7 @@ import type { Log } from '../lib/log.ts'
 import type { Call, Handling } from './call.ts'
 import type { Endpoint } from './contract/endpoint.ts'
 import { type EndpointName, endpoints } from './contract/endpoints.ts'
+import { boundBodies, HEADERS_MS, MOST_CONNECTIONS } from './deadlines.ts'
 import { passDoor, recognise } from './door.ts'
 import { handlers } from './endpoints/index.ts'
 import { problemOf } from './errors.ts'
@@ -28,7 +29,9 @@ export async function makeServer(handling: Handling, extras: readonly Extra[]): 
     logger: false,
     bodyLimit: 1024 * 1024,
     genReqId: () => randomWord(12),
+    // Bounds of headers and bodies are in deadlines.ts: pushes may take as long as they move.
     requestTimeout: 0,
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 5_000 },
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 500 },
     // Paths that are no paths are refused before there is a route; they get the same kind of answer.
@@ -52,11 +55,13 @@ export async function makeServer(handling: Handling, extras: readonly Extra[]): 
     reply.header('x-request-id', request.id)
     reply.header('x-content-type-options', 'nosniff')
   })
-  // Streams would keep close() waiting for ever.
-  server.addHook('preClose', async () => stopping.abort())
   // Bodies that are streams are for their handler to read and to bound.
   const uploads = new Set(Object.values(endpoints).flatMap((one: Endpoint) => (one.upload === undefined ? [] : [one.upload])))
   for (const type of uploads) server.addContentTypeParser(type, (_request, payload, done) => done(null, payload))
+  boundBodies(server, (request) => request.url.startsWith('/git/') || uploads.has(String(request.headers['content-type'])))
+  server.server.maxConnections = MOST_CONNECTIONS
+  // Streams would keep close() waiting for ever.
+  server.addHook('preClose', async () => stopping.abort())
   await server.register(rateLimit, { global: false })
   await server.register(swagger, {
     openapi: {
@@ -130,6 +135,12 @@ async function handle(asked: Asked, routing: Routing): Promise<unknown> {
   const { endpoint, handling, name } = routing
   const passed = await passDoor(handling, endpoint, asked)
   const stop = new AbortController()
+  // The answer of whose token has ended is not finished: it breaks, and whoever comes back is refused at the door.
+  const over = handling.sessions.open(asked.actor, () => {
+    stop.abort()
+    request.raw.destroy()
+  })
+  reply.raw.once('close', over)
   const leave = (): void => stop.abort()
   routing.stopping.addEventListener('abort', leave, { once: true })
   reply.raw.once('close', () => routing.stopping.removeEventListener('abort', leave))

@@ -8,7 +8,7 @@ import type { RemoteUrl } from '../core/source/url.ts'
 import { messageOf, RejectedError, UnavailableError } from '../lib/errors.ts'
 import { outsideAddress } from '../lib/outside.ts'
 import { run } from '../lib/run.ts'
-import { GIT_ENVIRONMENT } from './environment.ts'
+import { GIT_ENVIRONMENT, gitConfiguration } from './environment.ts'
 
 export interface Remote {
   readonly url: RemoteUrl
@@ -94,7 +94,7 @@ async function withRemote<T>(remote: Remote, work: (git: Git) => Promise<T>): Pr
   }
 }
 
-/** Configuration by environment: a secret never stands among arguments (git-config(1), GIT_CONFIG_COUNT). */
+/** Where and how git connects, its secrets in its environment. */
 function httpEnvironment({ url, credential }: Remote, address: string): Record<string, string> {
   const settings: [string, string][] = [
     ...Object.entries(LOW_SPEED),
@@ -108,13 +108,7 @@ function httpEnvironment({ url, credential }: Remote, address: string): Record<s
   const proxies = ['https_proxy', 'http_proxy', 'no_proxy', 'HTTPS_PROXY', 'NO_PROXY', 'GIT_SSL_CAINFO', 'SSL_CERT_FILE']
   return {
     GIT_ALLOW_PROTOCOL: url.protocol,
-    GIT_CONFIG_COUNT: String(settings.length),
-    ...Object.fromEntries(
-      settings.flatMap(([key, value], at) => [
-        [`GIT_CONFIG_KEY_${at}`, key],
-        [`GIT_CONFIG_VALUE_${at}`, value],
-      ]),
-    ),
+    ...gitConfiguration(settings),
     ...Object.fromEntries(proxies.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? '']]))),
   }
 }

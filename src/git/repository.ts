@@ -14,6 +14,7 @@ import { run } from '../lib/run.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
 import { forgetRefs } from './forget-refs.ts'
 import { fetchRemote, listRemote, makeDeployKey, type Remote } from './remote.ts'
+import { bytesBelow, removeHalfReceived } from './sweep.ts'
 import { openTree, readBlob, treeIdOf } from './tree.ts'
 import { keepUpload } from './upload.ts'
 
@@ -38,11 +39,13 @@ export interface Elsewhere {
 export class Repositories implements Source {
   readonly #directory: string
   readonly #elsewhere: Elsewhere
+  readonly #quotaBytes: number
   readonly #making = new Map<AppName, Promise<void>>()
 
-  constructor(directory: string, elsewhere: Elsewhere) {
+  constructor(directory: string, elsewhere: Elsewhere, quotaBytes = 5 * 1024 ** 3) {
     this.#directory = directory
     this.#elsewhere = elsewhere
+    this.#quotaBytes = quotaBytes
   }
 
   pathOf(app: AppName): string {
@@ -72,6 +75,22 @@ export class Repositories implements Source {
     await mkdir(join(fresh, 'info'), { recursive: true })
     await writeFile(join(fresh, 'info', 'attributes'), '* -export-ignore -export-subst\n')
     await rename(fresh, path)
+  }
+
+  /** Throws InvalidError `push.no_room` when the repository has reached its quota. */
+  async mustHaveRoom(app: AppName): Promise<void> {
+    const bytes = await bytesBelow(await this.ensure(app))
+    if (bytes < this.#quotaBytes) return
+    const megabytes = (size: number): number => Math.round(size / 1024 ** 2)
+    throw new InvalidError(
+      'push.no_room',
+      `The repository of ${app} takes ${megabytes(bytes)} MB, and ${megabytes(this.#quotaBytes)} MB is its quota. Remove large files from the history, or raise "repositoryMegabytes" in the settings.`,
+    )
+  }
+
+  /** Removes what git programs of a server that was killed left half written. To be called before anything is received. */
+  async sweep(): Promise<void> {
+    await removeHalfReceived(this.#directory)
   }
 
   async resolve(app: AppName, ref: string): Promise<{ ref: string; commitId: string }> {

@@ -1,15 +1,18 @@
 // Git over HTTP (gitprotocol-http(5)): git's own programs do the protocol, we do the door and the pipes.
+import type { ChildProcess } from 'node:child_process'
+import { pipeline, type Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { bearerOf } from '../api/door.ts'
 import { problemOf } from '../api/errors.ts'
 import { may, mustBeAllowed } from '../core/actor/may.ts'
+import type { Sessions } from '../core/actor/sessions.ts'
 import { authenticate } from '../core/actor/token.ts'
-import { AppName } from '../core/app/app.ts'
+import { type App, AppName } from '../core/app/app.ts'
 import { findApp } from '../core/app/remove.ts'
 import type { Context } from '../core/context.ts'
 import { ForbiddenError, NotFoundError } from '../lib/errors.ts'
-import { launch } from '../lib/run.ts'
+import { launch, launchBounded } from '../lib/run.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
 import type { HookSocket } from './hook-socket.ts'
 import { packet } from './packet-line.ts'
@@ -21,7 +24,11 @@ export interface GitNeeds {
   readonly context: Context
   readonly repositories: Repositories
   readonly hooks: HookSocket
+  readonly sessions: Sessions
 }
+
+/** Heap of a git that a stranger feeds, and of the hook it starts: a push that needs more fails, and nothing else. */
+const GIT_DATA_BYTES = 768 * 1024 ** 2
 
 const SERVICES: readonly string[] = ['git-upload-pack', 'git-receive-pack']
 
@@ -75,34 +82,61 @@ async function advertise(needs: GitNeeds, request: FastifyRequest, reply: Fastif
   return undefined
 }
 
-async function serve(needs: GitNeeds, exchange: { readonly service: string; readonly request: FastifyRequest; readonly reply: FastifyReply }): Promise<void> {
+async function serve(needs: GitNeeds, exchange: Exchange): Promise<void> {
   const { service, request, reply } = exchange
   const by = await pass(needs, request, service)
-  const repository = needs.repositories.pathOf(by.app.name)
-  const given = request.headers['content-encoding'] === 'gzip' ? request.raw.pipe(createGunzip()) : request.raw
+  const over = needs.sessions.open(by.actor, () => request.raw.destroy())
+  reply.raw.once('close', over)
+  if (service === 'git-receive-pack') await needs.repositories.mustHaveRoom(by.app.name)
+  const given = bodyOf(request)
   const isShallow = service === 'git-receive-pack' && (await isShallowPush(given))
+  const repository = needs.repositories.pathOf(by.app.name)
   const { body, forget } = isShallow
     ? await takeInShallow(given, { repository, env: GIT_ENVIRONMENT, maxBytes: LARGEST_PUSH_BYTES })
     : { body: given, forget: async () => undefined }
+  // Whoever has left while a shallow push was taken in leaves nothing behind.
+  if (reply.raw.destroyed) return forget()
   const { ticket, done } = needs.hooks.issue(by)
+  reply.raw.once('close', () => {
+    done()
+    void forget()
+  })
   const env = { ...GIT_ENVIRONMENT, ...protocolOf(request), LOCKGATE_HOOK_SOCKET: needs.hooks.path, LOCKGATE_PUSH_TICKET: ticket }
+  relay(needs, exchange, {
+    child: launchBounded('git', [service.slice(4), '--stateless-rpc', repository], { env, dataBytes: GIT_DATA_BYTES }),
+    body,
+    app: by.app,
+  })
+}
+
+interface Exchange {
+  readonly service: string
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+/** The body as git sent it, unzipped. An end on either side is an end on the other. */
+function bodyOf(request: FastifyRequest): Readable {
+  if (request.headers['content-encoding'] !== 'gzip') return request.raw
+  return pipeline(request.raw, createGunzip(), () => undefined)
+}
+
+/** Between the pusher and git, until one of them ends. */
+function relay(needs: GitNeeds, { service, reply }: Exchange, git: { readonly child: ChildProcess; readonly body: Readable; readonly app: App }): void {
+  const { child, body, app } = git
   reply.hijack()
   reply.raw.writeHead(200, { 'content-type': `application/x-${service}-result`, 'cache-control': 'no-store' })
-  const child = launch('git', [service.slice(4), '--stateless-rpc', repository], { env })
   // A pusher that leaves ends git and its hook; a deployment that was opened goes on, it is not theirs.
   child.stdin?.on('error', () => undefined)
-  body.on('error', () => child.stdin?.destroy())
-  if (child.stdin) body.pipe(child.stdin)
+  if (child.stdin) pipeline(body, child.stdin, (error) => error && child.kill('SIGTERM'))
   child.stdout?.pipe(reply.raw, { end: false })
   const complaint = lastWords(child.stderr)
   reply.raw.on('close', () => child.exitCode === null && child.kill('SIGTERM'))
   child.on('error', () => reply.raw.destroy())
   child.on('close', (code, signal) => {
-    done()
-    void forget()
     // An answer that is not whole must not look whole: git would wait for the rest of it for ever.
     if (code === 0) return reply.raw.end()
-    if (!reply.raw.destroyed) needs.context.log.warn('git ended badly', { service, app: by.app.name, code, signal, said: complaint() })
+    if (!reply.raw.destroyed) needs.context.log.warn('git ended badly', { service, app: app.name, code, signal, said: complaint() })
     return reply.raw.destroy()
   })
 }

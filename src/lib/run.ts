@@ -66,6 +66,13 @@ export function launch(file: string, args: readonly string[], options: RunOption
   })
 }
 
+/**
+ * The same with a bound of the program's heap (and that of each program it starts) in bytes: RLIMIT_DATA, by prlimit(1).
+ */
+export function launchBounded(file: string, args: readonly string[], options: RunOptions & { readonly dataBytes: number }): ChildProcess {
+  return launch('prlimit', [`--data=${options.dataBytes}`, '--', file, ...args], options)
+}
+
 export interface DetachOptions {
   /** An open file its output is appended to. */
   readonly log: number

@@ -26,6 +26,37 @@ export class Redactor {
   }
 }
 
+/** A line of about this many bytes was cut by whoever read it: it goes on in the next. A cut keeps characters whole, up to 3 bytes. */
+const CUT_BYTES = 16 * 1024 - 3
+
+/**
+ * Redacts the lines of one stream, also where a value was cut in two: the end of a cut line that may be the beginning of a
+ * value comes with the next line.
+ */
+export class LineRedactor {
+  readonly #redactor: Redactor
+  #held = ''
+
+  constructor(redactor: Redactor) {
+    this.#redactor = redactor
+  }
+
+  /** What of the stream may be written now. `text`: one line, or a part of one that is longer than 16 KiB. */
+  line(text: string): string {
+    const all = this.#redactor.redact(this.#held + text)
+    const holds = Buffer.byteLength(text) >= CUT_BYTES ? Math.min(this.#redactor.longest, all.length) : 0
+    this.#held = all.slice(all.length - holds)
+    return all.slice(0, all.length - holds)
+  }
+
+  /** Nothing more comes: what was held back, or null. */
+  end(): string | null {
+    const rest = this.#held
+    this.#held = ''
+    return rest === '' ? null : rest
+  }
+}
+
 function formsOf(value: string): string[] {
   const bytes = Buffer.from(value)
   const lines = value.split(/\r?\n/)

@@ -167,7 +167,7 @@ function nouns(db: Db) {
     }),
     steps: new Records<Nouns['steps']>(db, { table: 'step', json: ['numbers'] }),
     instances: new Records<Nouns['instances']>(db, { table: 'instance', key: 'name', json: ['counted'], flags: ['proven'] }),
-    oneOffs: new Records<Nouns['oneOffs']>(db, { table: 'one_off', json: ['actor', 'command'], flags: ['cancelRequested'] }),
+    oneOffs: new Records<Nouns['oneOffs']>(db, { table: 'one_off', json: ['actor', 'command', 'sealed'], flags: ['cancelRequested'] }),
     events: new Records<Nouns['events']>(db, EVENTS),
     tokens: new Records<Nouns['tokens']>(db, { table: 'token' }),
     buildSteps: new Records<Nouns['buildSteps']>(db, { table: 'build_step', flags: ['cached'] }),

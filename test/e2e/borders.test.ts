@@ -1,12 +1,17 @@
 // What one project cannot take from another, and what a revoked token cannot go on doing.
 
+import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { endpoints } from '../../src/api/contract/endpoints.ts'
 import { type DnsServer, startDns } from '../support/dns.ts'
 import { freePort } from '../support/haproxy.ts'
 import { anInstallation, type Installation } from '../support/installation.ts'
+import { until } from '../support/until.ts'
 
 let lockgate: Installation
 let dns: DnsServer
@@ -26,7 +31,7 @@ beforeAll(async () => {
   for (const project of ['left', 'right']) {
     await lockgate.call(endpoints.createProject, { body: { name: project as never } })
     tokens[project] = (await lockgate.call(endpoints.createToken, { body: { name: project, role: 'admin', project } })).secret
-    await asking(tokens[project] ?? '', 'POST', '/v1/apps', { name: `${project}-shop` })
+    await asking(tokens[project] ?? '', '/v1/apps', { name: `${project}-shop` })
   }
 })
 afterAll(async () => {
@@ -40,19 +45,16 @@ interface Answer {
   readonly detail: string
 }
 
-async function asking(token: string, method: string, path: string, body?: object): Promise<Answer> {
-  const response = await fetch(`${lockgate.apiUrl}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${token}`, ...(body ? { 'content-type': 'application/json' } : {}) },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  })
+async function asking(token: string, path: string, body: object): Promise<Answer> {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const response = await fetch(`${lockgate.apiUrl}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
   const answer = (await response.json()) as { readonly code?: string; readonly detail?: string }
   return { status: response.status, code: answer.code, detail: answer.detail ?? '' }
 }
 
 const add = (project: 'left' | 'right', host: string, path = '/') =>
-  asking(tokens[project] ?? '', 'POST', `/v1/apps/${project}-shop/environments/production/domains`, { host, path })
-const addAsAdmin = (host: string) => asking(lockgate.token, 'POST', '/v1/apps/left-shop/environments/production/domains', { host })
+  asking(tokens[project] ?? '', `/v1/apps/${project}-shop/environments/production/domains`, { host, path })
+const addAsAdmin = (host: string) => asking(lockgate.token, '/v1/apps/left-shop/environments/production/domains', { host })
 
 function projectId(name: string): string {
   const database = new DatabaseSync(join(lockgate.directory, 'data', 'lockgate.db'), { readOnly: true })
@@ -104,4 +106,84 @@ describe('hostnames', () => {
       expect((await addAsAdmin(host)).status).toBe(200)
     },
   )
+})
+
+/** A token, and a way to revoke it. */
+async function aToken(name: string): Promise<{ readonly secret: string; readonly revoke: () => Promise<unknown> }> {
+  const { secret, token } = await lockgate.call(endpoints.createToken, { body: { name, role: 'admin' } })
+  return { secret, revoke: () => lockgate.call(endpoints.revokeToken, { params: { id: token.id } }) }
+}
+
+/** Begins a request over a plain socket; resolves when the server ends it. */
+async function holdOpen(head: string, body: Uint8Array = new Uint8Array()): Promise<{ readonly ended: Promise<number>; readonly socket: Socket }> {
+  const { hostname, port } = new URL(lockgate.apiUrl)
+  const socket = connect({ host: hostname, port: Number(port) })
+  await once(socket, 'connect')
+  const ended = new Promise<number>((resolve) => socket.once('close', () => resolve(performance.now())))
+  socket.on('error', () => undefined)
+  socket.resume()
+  socket.write(head)
+  socket.write(body)
+  return { ended, socket }
+}
+
+const headOf = (line: string, token: string, more: readonly string[] = []): string =>
+  [line, 'Host: localhost', `Authorization: Bearer ${token}`, ...more, '', ''].join('\r\n')
+
+describe('a token that is revoked', () => {
+  test.each<readonly [string, string, readonly string[]]>([
+    ['a stream of events', 'GET /v1/events/stream HTTP/1.1', []],
+    ['a stream of logs', 'GET /v1/apps/left-shop/environments/production/logs/stream HTTP/1.1', []],
+    ['a push that is being sent', 'POST /git/left-shop.git/git-receive-pack HTTP/1.1', ['Content-Length: 1000000']],
+    [
+      'a folder that is being sent',
+      'POST /v1/apps/left-shop/environments/production/uploads HTTP/1.1',
+      ['Content-Type: application/gzip', 'Content-Length: 1000000'],
+    ],
+  ])('ends %s within 2 s', async (what, line, more) => {
+    const token = await aToken(what)
+    const { ended } = await holdOpen(headOf(line, token.secret, more), Buffer.from('00'))
+    // The server has heard it: a second request on another connection is answered after it.
+    expect((await fetch(`${lockgate.apiUrl}/v1/me`, { headers: { authorization: `Bearer ${token.secret}` } })).status).toBe(200)
+    const began = performance.now()
+
+    await token.revoke()
+
+    expect((await ended) - began).toBeLessThan(2_000)
+  })
+
+  test('ends nothing of another token', async () => {
+    const [mine, theirs] = [await aToken('mine'), await aToken('theirs')]
+    const { socket } = await holdOpen(headOf('GET /v1/events/stream HTTP/1.1', mine.secret))
+    const stream = await holdOpen(headOf('GET /v1/events/stream HTTP/1.1', theirs.secret))
+
+    await theirs.revoke()
+    await stream.ended
+
+    expect(socket.destroyed).toBe(false)
+    socket.destroy()
+  })
+})
+
+describe('requests that are sent in part', () => {
+  test('end after half a minute, before and behind the door', async () => {
+    const half = (line: string) => holdOpen(headOf(line, lockgate.token, ['Content-Type: application/json', 'Content-Length: 1000']), Buffer.from('{"code":'))
+    const open = await Promise.all([...Array.from({ length: 20 }, () => half('POST /v1/sign-in HTTP/1.1')), half('POST /v1/apps HTTP/1.1')])
+    const headers = await holdOpen('POST /v1/sign-in HTTP/1.1\r\nHost: localhost\r\n')
+
+    await Promise.all([...open, headers].map(({ ended }) => ended))
+  }, 60_000)
+
+  test('leave no file of a push behind, however much a few bytes unzip to', async () => {
+    const bomb = gzipSync(Buffer.concat([Buffer.from(`0035shallow ${'a'.repeat(40)}`), Buffer.alloc(200 * 1024 ** 2)]))
+    const more = ['Content-Encoding: gzip', `Content-Length: ${bomb.length + 1000}`]
+    const { socket } = await holdOpen(headOf('POST /git/left-shop.git/git-receive-pack HTTP/1.1', lockgate.token, more), bomb)
+    const folder = join(lockgate.directory, 'data', 'git', 'left-shop.git')
+    const files = async () => (await readdir(folder)).filter((name) => name.startsWith('shallow-push.'))
+    await until('the push is being taken in', async () => (await files()).length > 0)
+
+    socket.destroy()
+
+    await until('nothing of it is left', async () => (await files()).length === 0)
+  })
 })

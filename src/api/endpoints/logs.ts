@@ -1,5 +1,5 @@
 import { EVERYTHING } from '../../core/actor/actor.ts'
-import { mustBeAllowed } from '../../core/actor/may.ts'
+import { may, mustBeAllowed } from '../../core/actor/may.ts'
 import { isOneOffFinished } from '../../core/one-off/one-off.ts'
 import { cancelOneOff, openOneOff } from '../../core/one-off/open.ts'
 import type { Call, Handler, Handling } from '../call.ts'
@@ -17,12 +17,21 @@ function runOnce(call: Call): { readonly command: readonly string[]; readonly in
   return { command, input: input ?? null }
 }
 
+function programOf([program = '', ...rest]: readonly string[]): string[] {
+  return rest.length === 0 ? [program] : [program, '…']
+}
+
 export const logs = {
   readLogs: async (handling, call) => handling.book.tail(`environment/${environmentOf(call).id}`, endpoints.readLogs.query.parse(call.query).lines),
   followLogs: (handling, call) =>
     linesUntil(handling, { key: `environment/${environmentOf(call).id}`, call, ended: null, lines: endpoints.followLogs.query.parse(call.query).lines }),
   runOneOff: async (handling, call) => showOneOff(await openOneOff(handling, { actor: call.actor, environment: environmentOf(call), ...runOnce(call) })),
-  readOneOff: async (handling, call) => showOneOff(await oneOffOf(handling, call)),
+  readOneOff: async (handling, call) => {
+    const oneOff = await oneOffOf(handling, call)
+    const environment = await handling.store.read.environments.get(EVERYTHING, oneOff.environmentId)
+    // Arguments may hold what is not for everybody who may look.
+    return showOneOff(may(call.actor, 'environment.operate', environment) ? oneOff : { ...oneOff, command: programOf(oneOff.command) })
+  },
   cancelOneOff: async (handling, call) => {
     const oneOff = await oneOffOf(handling, call)
     mustBeAllowed(call.actor, 'environment.operate', await handling.store.read.environments.get(EVERYTHING, oneOff.environmentId))

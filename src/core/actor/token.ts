@@ -6,6 +6,8 @@ import type { Tx } from '../../store/types.ts'
 import type { Context } from '../context.ts'
 import { type Actor, EVERYTHING, isReservedName, ROLES, type Role, TOKEN_PREFIX, type Token } from './actor.ts'
 
+import { isGood } from './sessions.ts'
+
 const DAY_MS = 86_400_000
 /** Tokens end by default: a forgotten one must not open the door for ever. */
 export const DEFAULT_TOKEN_DAYS = 90
@@ -71,7 +73,7 @@ export function createToken(context: Pick<Context, 'store' | 'clock'>, input: Ne
 
 async function isNameTaken(tx: Tx, name: string, now: number): Promise<boolean> {
   const tokens = await tx.tokens.list(EVERYTHING, { where: { name, revokedAt: null } })
-  return tokens.some((token) => token.expiresAt === null || token.expiresAt > now)
+  return tokens.some((token) => isGood(token, now))
 }
 
 /** Revokes a token at once. Throws NotFoundError `token.not_found`. */
@@ -129,7 +131,7 @@ export async function signIn(
 export async function hasLiveAdmin(context: Pick<Context, 'store' | 'clock'>): Promise<boolean> {
   const now = context.clock.now()
   const admins = await context.store.read.tokens.list(EVERYTHING, { where: { role: 'admin', revokedAt: null, projectId: null } })
-  return admins.some((token) => token.expiresAt === null || token.expiresAt > now)
+  return admins.some((token) => isGood(token, now))
 }
 
 /** The project of that name within what the actor may see. Throws NotFoundError `project.not_found`. */

@@ -1,6 +1,7 @@
 import { durationText } from '../../lib/duration.ts'
 import { messageOf, PlatformError, UnavailableError } from '../../lib/errors.ts'
 import { failpoint } from '../../lib/failpoint.ts'
+import type { Redactor } from '../../lib/sensitive.ts'
 import type { PassResult } from '../../lib/work-queue.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
@@ -15,6 +16,7 @@ import type { ProbeTarget } from '../instance/ask.ts'
 import type { Prober } from '../instance/probe.ts'
 import { advanceOneOffs } from '../one-off/advance.ts'
 import type { RouteReconciler } from '../route/reconciler.ts'
+import { Redactors } from '../secret/redactors.ts'
 import type { ActionInput, Outcome } from './action.ts'
 import { remove, start, stop, update } from './actions.ts'
 import { check, releaseCommand } from './before.ts'
@@ -67,6 +69,7 @@ export class EnvironmentReconciler {
   readonly #context: Context
   readonly #needs: Needs
   readonly #budgets: Budgets
+  readonly #redactors: Redactors
   /** How long environments have waited for what is away: in memory only, a server that starts anew waits anew. */
   readonly #outages: Budgets
   readonly #progress: Progress
@@ -75,6 +78,7 @@ export class EnvironmentReconciler {
     this.#context = context
     this.#needs = needs
     this.#budgets = new Budgets(context)
+    this.#redactors = new Redactors(context)
     this.#outages = new Budgets(context, MOST_BETWEEN_TRIES_MS)
     this.#progress = new Progress(context)
   }
@@ -246,6 +250,8 @@ export class EnvironmentReconciler {
     // An app that answers only to its own names has them added; the generated one is for the others.
     const name = domains.find(({ kind }) => kind === 'own') ?? domains[0]
     const host = name?.host.replace(/^\*\./, 'www.') ?? 'localhost'
+    const redactors = new Map<string, Redactor>()
+    for (const release of snapshot.releases.values()) redactors.set(release.id, await this.#redactors.of(release))
     return snapshot.instances.flatMap((instance): ProbeTarget[] => {
       const observed = snapshot.observed.get(instance.name)
       const release = snapshot.releases.get(instance.releaseId)
@@ -253,6 +259,7 @@ export class EnvironmentReconciler {
       const address = observed.address ?? instance.address
       return [
         {
+          redact: (text) => redactors.get(release.id)?.redact(text) ?? '',
           name: instance.name,
           environmentId: snapshot.environment.id,
           address,

@@ -15,6 +15,8 @@ export interface ProbeTarget {
   readonly health: HealthSpec
   /** Host header of HTTP probes. A failure names it: some apps answer only to their own names. */
   readonly host: string
+  /** Takes the secrets of its release out of what it prints. */
+  readonly redact: (text: string) => string
   /** It was ready once; only then does silence at first mean "not known yet". */
   readonly proven: boolean
   /** Changes when the process is another one: what was known of the old one does not count. */
@@ -55,8 +57,9 @@ function isNoServerError(status: number): boolean {
 
 async function askCommand(target: ProbeTarget, runtime: Pick<Runtime, 'exec'>): Promise<ProbeAnswer> {
   const { status, output } = await runtime.exec(target.name, target.health.command, target.health.timeoutMs)
-  const last = output.trim().split('\n').at(-1)?.slice(0, 200) ?? ''
-  return { ok: status === 0, text: `${target.health.command.join(' ')} → exit ${status}${last === '' ? '' : `: ${last}`}` }
+  const last = target.redact(output).trim().split('\n').at(-1)?.slice(0, 200) ?? ''
+  const command = target.redact(target.health.command.join(' '))
+  return { ok: status === 0, text: `${command} → exit ${status}${last === '' ? '' : `: ${last}`}` }
 }
 
 function askTcp(target: ProbeTarget): Promise<ProbeAnswer> {

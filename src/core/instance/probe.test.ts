@@ -30,6 +30,7 @@ function target(port: number, health: Partial<HealthSpec> = {}, said: Partial<Pr
     port,
     protocol: 'http',
     health: { ...DEFAULT_RUN_SPEC.health, timeoutMs: 300, intervalMs: 10, ...health },
+    redact: (text: string) => text,
     host: 'shop.localhost',
     proven: false,
     startedAt: 1,

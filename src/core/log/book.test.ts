@@ -90,7 +90,7 @@ test('a line without an end is cut, and one that was torn in a crash is passed o
   await book.append(KEY, line('after'))
 
   const [long, after] = await book.tail(KEY, 2)
-  expect([long?.text.length, after?.text]).toEqual([16 * 1024, 'after'])
+  expect([long?.text.length, after?.text]).toEqual([32 * 1024, 'after'])
 })
 
 test('what is removed is gone, and its number begins anew', async () => {
@@ -103,4 +103,35 @@ test('what is removed is gone, and its number begins anew', async () => {
   expect(await readdir(join(directory, 'build'))).toEqual([])
   await filled(book, 1)
   expect(numbers(await book.tail(KEY, 5))).toEqual([1])
+})
+
+test('a reader far behind gets every line in order, from anywhere in files of many pieces', async () => {
+  const book = new LogBook({ directory: await aFolder(), fileBytes: 1_500_000 })
+  const text = 'x'.repeat(1_000)
+  for (let at = 1; at <= 2_500; at += 1) await book.append(KEY, line(text))
+  await book.flush()
+  const [oldest] = await book.after(KEY, 0, 1)
+  const first = oldest?.seq ?? 0
+
+  for (const seq of [0, first, first + 1, 700, 1_499, 1_500, 1_501, 2_498, 2_499])
+    expect(numbers(await book.after(KEY, seq, 3))).toEqual([1, 2, 3].map((step) => Math.max(seq, first - 1) + step).filter((next) => next <= 2_500))
+})
+
+test('a follower that does not read holds nothing in memory', async () => {
+  const book = new LogBook({ directory: await aFolder() })
+  const leave = new AbortController()
+  const following = book.follow(KEY, 0, leave.signal)
+  await book.append(KEY, line('first'))
+  await following.next()
+  const before = process.memoryUsage().heapUsed
+  for (let at = 0; at < 20_000; at += 1) {
+    await book.append(KEY, line('y'.repeat(1_000)))
+    if (at % 500 === 0) await book.flush()
+  }
+  await book.flush()
+
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(15 * 1024 * 1024)
+  expect((await following.next()).value?.seq).toBe(2)
+  leave.abort()
+  await following.return(undefined)
 })

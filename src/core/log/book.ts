@@ -2,8 +2,9 @@ import { EventEmitter, once } from 'node:events'
 import { appendFile, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hasCode } from '../../lib/errors.ts'
-import { makeFolderFor, readIfThere } from '../../lib/files.ts'
+import { makeFolderFor } from '../../lib/files.ts'
 import type { LogKey, LogRecord } from './log.ts'
+import { openIfThere, parseRecord, recordsAfter } from './pages.ts'
 
 export interface LogBookOptions {
   readonly directory: string
@@ -20,8 +21,11 @@ interface OpenLog {
   readonly news: EventEmitter
 }
 
-const LINE_LIMIT = 16 * 1024
+/** Readers cut lines at 16 KiB; what a redactor held back comes in front. */
+const LINE_LIMIT = 32 * 1024
 const TAIL_BYTES = 512 * 1024
+/** A follower reads so many lines at a time. */
+const FOLLOW_BATCH = 500
 
 /** Logs on disk with sequence numbers: append, tail, read on from a number, follow. Bounded. */
 export class LogBook {
@@ -37,49 +41,74 @@ export class LogBook {
     const record: LogRecord = { seq: log.nextSeq++, ...line, text: line.text.slice(0, LINE_LIMIT) }
     log.pending.push(`${JSON.stringify(record)}\n`)
     log.flushing ??= this.#flush(log)
-    log.news.emit('line', record)
+    log.news.emit('line')
   }
 
   /** The last `count` lines that are kept; with `search` only those that hold this text, whatever its case. */
   async tail(key: LogKey, count: number, search?: string): Promise<LogRecord[]> {
     if (count <= 0) return []
-    if (search !== undefined) {
-      const wanted = search.toLowerCase()
-      return (await this.after(key, 0, Number.POSITIVE_INFINITY)).filter((record) => record.text.toLowerCase().includes(wanted)).slice(-count)
-    }
+    if (search !== undefined) return this.#search(key, count, search.toLowerCase())
     const log = await this.#settled(key)
     const newest = parse(await readEnd(log.path, TAIL_BYTES))
     if (newest.length >= count) return newest.slice(-count)
     return [...parse(await readEnd(`${log.path}.1`, TAIL_BYTES)), ...newest].slice(-count)
   }
 
-  /** At most `limit` lines after a sequence number. */
-  async after(key: LogKey, seq: number, limit: number): Promise<LogRecord[]> {
-    const log = await this.#settled(key)
-    const records = [...parse((await readIfThere(`${log.path}.1`)) ?? ''), ...parse((await readIfThere(log.path)) ?? '')]
-    const found = records.filter((record) => record.seq > seq)
-    return found.slice(0, limit)
+  async #search(key: LogKey, count: number, wanted: string): Promise<LogRecord[]> {
+    const found: LogRecord[] = []
+    for await (const record of this.#after(key, 0)) {
+      if (!record.text.toLowerCase().includes(wanted)) continue
+      found.push(record)
+      if (found.length > count) found.shift()
+    }
+    return found
   }
 
-  /** Every line after a sequence number, then new ones as they come, until the signal. */
-  async *follow(key: LogKey, seq: number, signal: AbortSignal): AsyncGenerator<LogRecord> {
+  /** At most `limit` lines after a sequence number. */
+  async after(key: LogKey, seq: number, limit: number): Promise<LogRecord[]> {
+    const found: LogRecord[] = []
+    if (limit <= 0) return found
+    for await (const record of this.#after(key, seq)) {
+      found.push(record)
+      if (found.length === limit) break
+    }
+    return found
+  }
+
+  async *#after(key: LogKey, seq: number): AsyncGenerator<LogRecord> {
     const log = await this.#settled(key)
-    const queue: LogRecord[] = []
-    const heard = (record: LogRecord): void => void queue.push(record)
-    log.news.on('line', heard)
+    // The newer file first: when it becomes the older one meanwhile, its lines come twice and not never.
+    const files = [await openIfThere(log.path), await openIfThere(`${log.path}.1`)]
     try {
       let last = seq
-      for (const record of await this.after(key, seq, Number.POSITIVE_INFINITY)) {
+      for (const file of files.toReversed()) {
+        if (file === null) continue
+        for await (const record of recordsAfter(file, last)) {
+          last = record.seq
+          yield record
+        }
+      }
+    } finally {
+      for (const file of files) await file?.close()
+    }
+  }
+
+  /**
+   * Every line after a sequence number, then new ones as they come, until the signal. Lines wait on disk for a slow reader, not
+   * in memory.
+   */
+  async *follow(key: LogKey, seq: number, signal: AbortSignal): AsyncGenerator<LogRecord> {
+    const log = await this.#open(key)
+    let last = seq
+    while (!signal.aborted) {
+      const seen = log.nextSeq
+      const batch = await this.after(key, last, FOLLOW_BATCH)
+      for (const record of batch) {
+        if (signal.aborted) return
         yield record
         last = record.seq
       }
-      while (!signal.aborted) {
-        const record = queue.shift()
-        if (record && record.seq > last) yield record
-        if (!record) await once(log.news, 'line', { signal }).catch(() => undefined)
-      }
-    } finally {
-      log.news.off('line', heard)
+      if (batch.length === 0 && log.nextSeq === seen) await once(log.news, 'line', { signal }).catch(() => undefined)
     }
   }
 
@@ -167,14 +196,6 @@ async function readEnd(path: string, bytes: number): Promise<string> {
   }
 }
 
-/** Whole lines only: the first of a tail and the last of a torn write may be parts. */
 function parse(text: string): LogRecord[] {
-  return text.split('\n').flatMap((line) => {
-    if (!line.startsWith('{"seq"') || !line.endsWith('}')) return []
-    try {
-      return [JSON.parse(line) as LogRecord]
-    } catch {
-      return []
-    }
-  })
+  return text.split('\n').flatMap((line) => parseRecord(line) ?? [])
 }

@@ -1,10 +1,10 @@
 import { pause } from '../../lib/clock.ts'
 import { messageOf } from '../../lib/errors.ts'
-import { Redactor } from '../../lib/sensitive.ts'
+import { LineRedactor, Redactor } from '../../lib/sensitive.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import type { ObservedInstance } from '../instance/instance.ts'
-import { secretValuesOf } from '../secret/environment.ts'
+import { Redactors } from '../secret/redactors.ts'
 import type { LogBook } from './book.ts'
 import type { LogKey } from './log.ts'
 
@@ -17,6 +17,7 @@ interface Following {
 export class LogCollector {
   readonly #context: Pick<Context, 'store' | 'runtime' | 'sealer' | 'log'>
   readonly #book: LogBook
+  readonly #redactors: Redactors
   readonly #following = new Map<string, Following>()
   /** Time of the last line kept, by instance. */
   readonly #last = new Map<string, number>()
@@ -24,6 +25,7 @@ export class LogCollector {
   constructor(context: Pick<Context, 'store' | 'runtime' | 'sealer' | 'log'>, book: LogBook) {
     this.#context = context
     this.#book = book
+    this.#redactors = new Redactors(context)
   }
 
   /** Starts to follow what runs and is not followed yet. */
@@ -67,12 +69,17 @@ export class LogCollector {
 
   async #follow(observed: ObservedInstance, signal: AbortSignal): Promise<void> {
     const key: LogKey = observed.kind === 'one-off' ? `one-off/${observed.key}` : `environment/${observed.environmentId}`
-    const redactor = new Redactor(await this.#secrets(observed))
+    const redactor = await this.#redactorOf(observed)
+    const lines = { stdout: new LineRedactor(redactor), stderr: new LineRedactor(redactor) }
     const since = this.#last.get(observed.name) ?? (await this.#resumeFrom(key, observed.name))
     for await (const line of this.#context.runtime.logs(observed.name, { sinceMs: since, follow: true, signal })) {
       if (line.at <= since) continue
       this.#last.set(observed.name, line.at)
-      await this.#book.append(key, { at: line.at, source: observed.name, stream: line.stream, text: redactor.redact(line.text) })
+      await this.#book.append(key, { at: line.at, source: observed.name, stream: line.stream, text: lines[line.stream].line(line.text) })
+    }
+    for (const stream of ['stdout', 'stderr'] as const) {
+      const text = lines[stream].end()
+      if (text !== null) await this.#book.append(key, { at: this.#last.get(observed.name) ?? since, source: observed.name, stream, text })
     }
   }
 
@@ -81,13 +88,13 @@ export class LogCollector {
     return kept.findLast((record) => record.source === name)?.at ?? 0
   }
 
-  async #secrets(observed: ObservedInstance): Promise<string[]> {
+  async #redactorOf(observed: ObservedInstance): Promise<Redactor> {
     const { read } = this.#context.store
     const releaseId =
       observed.kind === 'one-off'
         ? (await read.oneOffs.find(EVERYTHING, observed.key))?.releaseId
         : (await read.instances.find(EVERYTHING, observed.name))?.releaseId
-    if (releaseId === undefined) return []
-    return secretValuesOf(this.#context, await read.releases.get(EVERYTHING, releaseId))
+    if (releaseId === undefined) return new Redactor([])
+    return this.#redactors.of(await read.releases.get(EVERYTHING, releaseId))
   }
 }

@@ -5,6 +5,7 @@ import type { Context } from '../context.ts'
 import type { Snapshot } from '../environment/snapshot.ts'
 import { subnetOf } from '../instance/address.ts'
 import { environmentOf } from '../secret/environment.ts'
+import { givenOf } from './given.ts'
 import { moveOneOff, type OneOff } from './one-off.ts'
 
 /** Commands run at most this long. */
@@ -41,7 +42,7 @@ async function advance(context: Advancing, snapshot: Snapshot, oneOff: OneOff): 
     await save(
       context,
       oneOff,
-      moveOneOff(oneOff, oneOff.cancelRequested ? 'cancelled' : exitCode === 0 ? 'succeeded' : 'failed', {
+      moveOneOff({ ...oneOff, sealed: null }, oneOff.cancelRequested ? 'cancelled' : exitCode === 0 ? 'succeeded' : 'failed', {
         exitCode,
         message,
         finishedAt: context.clock.now(),
@@ -61,6 +62,7 @@ async function begin(context: Advancing, snapshot: Snapshot, oneOff: OneOff): Pr
   const release = await context.store.read.releases.get(EVERYTHING, oneOff.releaseId)
   const artifact = await context.store.read.artifacts.get(EVERYTHING, release.artifactId)
   const name = oneOffName(context.store.installation, oneOff)
+  const given = givenOf(context, oneOff)
   try {
     await context.runtime.ensure({
       name,
@@ -72,7 +74,7 @@ async function begin(context: Advancing, snapshot: Snapshot, oneOff: OneOff): Pr
       key: oneOff.id,
       digest: artifact.digest,
       reference: artifact.reference,
-      command: oneOff.input === null ? oneOff.command : READING(oneOff.command),
+      command: given.input === null ? given.command : READING(given.command),
       env: {
         ...(await environmentOf(context, release)),
         PORT: String(release.runSpec.port),
@@ -90,7 +92,7 @@ async function begin(context: Advancing, snapshot: Snapshot, oneOff: OneOff): Pr
     await startWith(context, running, name)
   } catch (error) {
     if (!(error instanceof RejectedError)) throw error
-    await save(context, running, moveOneOff(running, 'failed', { message: messageOf(error), finishedAt: context.clock.now() }))
+    await save(context, running, moveOneOff({ ...running, sealed: null }, 'failed', { message: messageOf(error), finishedAt: context.clock.now() }))
   }
 }
 
@@ -99,10 +101,9 @@ const INPUT = '.lockgate-input'
 const READING = (command: readonly string[]): readonly string[] => ['sh', '-c', `exec "$@" </${INPUT}`, 'sh', ...command]
 
 async function startWith(context: Advancing, oneOff: OneOff, name: string): Promise<void> {
-  if (oneOff.input !== null) await context.runtime.putFile(name, { name: INPUT, bytes: Buffer.from(oneOff.input, 'base64') })
+  const { input } = givenOf(context, oneOff)
+  if (input !== null) await context.runtime.putFile(name, { name: INPUT, bytes: Buffer.from(input, 'base64') })
   await context.runtime.start(name)
-  // It may hold secrets: the record need not keep it any longer.
-  if (oneOff.input !== null) await context.store.transaction((tx) => tx.oneOffs.set(oneOff.id, { input: null }))
 }
 
 /** Containers of finished commands go; their output is on disk. */

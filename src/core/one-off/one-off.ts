@@ -1,5 +1,6 @@
 import { ConflictError } from '../../lib/errors.ts'
 import type { ActorRef } from '../actor/actor.ts'
+import type { SealedValue } from '../secret/secret.ts'
 
 export type OneOffStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
 
@@ -12,8 +13,8 @@ export interface OneOff {
   /** Set when it is the release command of a deployment. */
   readonly deploymentId: string | null
   readonly command: readonly string[]
-  /** Base64 of the standard input that its container still has to be given; null: none, or it has it. */
-  readonly input: string | null
+  /** Arguments that hold secrets and standard input, sealed, until it has ended; null: `command` is all there is. */
+  readonly sealed: SealedValue | null
   readonly status: OneOffStatus
   readonly exitCode: number | null
   readonly message: string

@@ -1,39 +1,44 @@
 import { ConflictError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Tx } from '../../store/types.ts'
-import type { Actor, ActorRef } from '../actor/actor.ts'
+import { type Actor, type ActorRef, EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import type { Deployment } from '../deployment/deployment.ts'
 import type { Environment } from '../environment/environment.ts'
 import type { Release } from '../release/release.ts'
+import type { SealedValue } from '../secret/secret.ts'
+import { keepGiven } from './given.ts'
 import { isOneOffFinished, moveOneOff, type OneOff } from './one-off.ts'
 
 /** Opens a command in the image and configuration that run now. Throws ConflictError `environment.nothing_runs`. */
-export function openOneOff(
-  context: Pick<Context, 'store' | 'clock'>,
+export async function openOneOff(
+  context: Pick<Context, 'store' | 'clock' | 'sealer'>,
   input: { readonly actor: Actor; readonly environment: Environment; readonly command: readonly string[]; readonly input?: string | null },
 ): Promise<OneOff> {
+  const { environment, actor } = input
+  const releaseId = environment.wish.releaseId
+  if (releaseId === null) throw new ConflictError('environment.nothing_runs', 'Nothing was deployed here yet, so there is no image to run the command in.')
+  const id = newId('o')
+  const kept = await keepGiven(context, { id, environmentId: environment.id, releaseId }, { command: input.command, input: input.input ?? null })
   return context.store.transaction(async (tx) => {
-    const environment = await tx.environments.get({ projectId: input.environment.projectId }, input.environment.id)
-    if (environment.wish.releaseId === null)
-      throw new ConflictError('environment.nothing_runs', 'Nothing was deployed here yet, so there is no image to run the command in.')
     const oneOff = await insert(tx, {
+      id,
       environment,
-      releaseId: environment.wish.releaseId,
+      releaseId,
       deploymentId: null,
-      command: input.command,
-      input: input.input ?? null,
-      actor: input.actor,
+      ...kept,
+      actor,
       now: context.clock.now(),
     })
     await tx.record({
       kind: 'one_off.opened',
-      actor: input.actor,
+      actor,
       projectId: environment.projectId,
       appId: environment.appId,
       environmentId: environment.id,
       subject: oneOff.id,
-      data: { command: input.command },
+      // Arguments may hold what is not for everybody who reads events.
+      data: { program: input.command[0] ?? '', arguments: input.command.length - 1 },
     })
     return oneOff
   })
@@ -46,28 +51,29 @@ export async function openReleaseCommand(
 ): Promise<OneOff> {
   const { deployment, release, command, now } = input
   const environment = await tx.environments.get({ projectId: deployment.projectId }, deployment.environmentId)
-  return insert(tx, { environment, releaseId: release.id, deploymentId: deployment.id, command, input: null, actor: deployment.actor, now })
+  return insert(tx, { id: newId('o'), environment, releaseId: release.id, deploymentId: deployment.id, command, sealed: null, actor: deployment.actor, now })
 }
 
 interface Opening {
+  readonly id: string
   readonly environment: Environment
   readonly releaseId: string
   readonly deploymentId: string | null
   readonly command: readonly string[]
-  readonly input: string | null
+  readonly sealed: SealedValue | null
   readonly actor: ActorRef
   readonly now: number
 }
 
 function insert(tx: Tx, opening: Opening): Promise<OneOff> {
   return tx.oneOffs.insert({
-    id: newId('o'),
+    id: opening.id,
     projectId: opening.environment.projectId,
     environmentId: opening.environment.id,
     releaseId: opening.releaseId,
     deploymentId: opening.deploymentId,
     command: opening.command,
-    input: opening.input,
+    sealed: opening.sealed,
     status: 'queued',
     exitCode: null,
     message: '',
@@ -91,6 +97,15 @@ export function cancelOneOff(context: Pick<Context, 'store' | 'clock'>, input: {
 /** The same inside a transaction. */
 export async function requestEnd(tx: Tx, oneOff: OneOff, by: { readonly actor: ActorRef; readonly now: number }): Promise<OneOff> {
   if (isOneOffFinished(oneOff) || oneOff.cancelRequested) return oneOff
+  const environment = await tx.environments.get(EVERYTHING, oneOff.environmentId)
+  await tx.record({
+    kind: 'one_off.cancel_requested',
+    actor: by.actor,
+    projectId: oneOff.projectId,
+    appId: environment.appId,
+    environmentId: oneOff.environmentId,
+    subject: oneOff.id,
+  })
   if (oneOff.status === 'queued')
     return tx.oneOffs.save(oneOff, moveOneOff(oneOff, 'cancelled', { message: `cancelled by ${by.actor.name}`, finishedAt: by.now }))
   return tx.oneOffs.save(oneOff, { ...oneOff, cancelRequested: true })

@@ -3,38 +3,43 @@ import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import type { Release } from '../release/release.ts'
 
-/** The environment variables of a release, secrets opened: only for the instance itself, never for an answer or a log. */
+/**
+ * The environment variables of a release, secrets opened: only for the instance itself, never for an answer or a log. Throws
+ * RejectedError `secret.revoked`.
+ */
 export async function environmentOf(context: Pick<Context, 'store' | 'sealer'>, release: Pick<Release, 'configRevisionId'>): Promise<Record<string, string>> {
-  const { values } = await open(context, release)
-  return values
-}
-
-/** The secret values of a release, for redaction. */
-export async function secretValuesOf(context: Pick<Context, 'store' | 'sealer'>, release: Pick<Release, 'configRevisionId'>): Promise<string[]> {
-  const { values, secret } = await open(context, release)
-  return secret.map((key) => values[key] ?? '')
-}
-
-async function open(
-  context: Pick<Context, 'store' | 'sealer'>,
-  release: Pick<Release, 'configRevisionId'>,
-): Promise<{ values: Record<string, string>; secret: string[] }> {
-  const revision = await context.store.read.configRevisions.get(EVERYTHING, release.configRevisionId)
-  const values: Record<string, string> = {}
-  const secret: string[] = []
-  for (const [key, value] of Object.entries(revision.values)) {
-    if (value.kind === 'plain') {
-      values[key] = value.value
-      continue
-    }
-    const row = await context.store.read.secretVersions.get(EVERYTHING, value.secretId)
-    if (row.revokedAt !== null)
+  const entries = await open(context, release)
+  for (const { key, revokedVersion } of entries)
+    if (revokedVersion !== null)
       throw new RejectedError(
         'secret.revoked',
-        `Version ${row.version} of the secret ${key} was revoked and is not used again; set it anew with "lockgate config set --secret ${key}".`,
+        `Version ${revokedVersion} of the secret ${key} was revoked and is not used again; set it anew with "lockgate config set --secret ${key}".`,
       )
-    values[key] = context.sealer.open(row.sealed, { environmentId: row.environmentId, name: row.name, version: row.version })
-    secret.push(key)
-  }
-  return { values, secret }
+  return Object.fromEntries(entries.map(({ key, value }) => [key, value]))
+}
+
+/** The secret values of a release, for redaction: revoked ones too, because what still runs or was logged may hold them. */
+export async function secretValuesOf(context: Pick<Context, 'store' | 'sealer'>, release: Pick<Release, 'configRevisionId'>): Promise<string[]> {
+  return (await open(context, release)).flatMap(({ value, isSecret }) => (isSecret ? [value] : []))
+}
+
+interface Entry {
+  readonly key: string
+  readonly value: string
+  readonly isSecret: boolean
+  /** Number of the version, when it was revoked. */
+  readonly revokedVersion: number | null
+}
+
+function open({ store, sealer }: Pick<Context, 'store' | 'sealer'>, release: Pick<Release, 'configRevisionId'>): Promise<Entry[]> {
+  return store.read.configRevisions.get(EVERYTHING, release.configRevisionId).then(({ values }) =>
+    Promise.all(
+      Object.entries(values).map(async ([key, value]): Promise<Entry> => {
+        if (value.kind === 'plain') return { key, value: value.value, isSecret: false, revokedVersion: null }
+        const { sealed, environmentId, name, version, revokedAt } = await store.read.secretVersions.get(EVERYTHING, value.secretId)
+        const opened = sealer.open(sealed, { environmentId, name, version })
+        return { key, value: opened, isSecret: true, revokedVersion: revokedAt === null ? null : version }
+      }),
+    ),
+  )
 }

@@ -78,10 +78,10 @@ async function packed(name: string, folder: string, env: Readonly<Record<string,
   return join(folder, 'package')
 }
 
-/** npm asks the registry that this host is set up with. */
+/** npm asks the registry that this host is set up with, and trusts the authorities that the host trusts. */
 function passedOn(): Record<string, string> {
   const names = Object.keys(process.env).filter((name) => /^(HOME|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|(https?|no)_proxy|npm_config_.*registry)$/i.test(name))
-  return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']))
+  return { NODE_USE_SYSTEM_CA: '1', ...Object.fromEntries(names.map((name) => [name, process.env[name] ?? ''])) }
 }
 
 async function fill(tar: Pack, from: { readonly binary: string; readonly headers: string | null; readonly npm: string }): Promise<void> {

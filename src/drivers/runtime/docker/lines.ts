@@ -39,6 +39,13 @@ export async function* frames(source: Readable): AsyncGenerator<Frame> {
 /** Longest line that is kept whole; a longer one goes on in the next. */
 export const LINE_BYTES = 16 * 1024
 
+/** The greatest length up to `most` that cuts no UTF-8 character in two. */
+function wholeCharacters(bytes: Buffer, most: number): number {
+  let length = most
+  while (length > most - 4 && ((bytes[length] ?? 0) & 0xc0) === 0x80) length -= 1
+  return length
+}
+
 /** Cuts bytes into lines, without their ends; at most LINE_BYTES each. */
 export class LineCutter {
   readonly #line: (text: string) => void
@@ -53,7 +60,7 @@ export class LineCutter {
     for (;;) {
       const end = all.indexOf(10)
       if (end === -1 && all.length < LINE_BYTES) break
-      const cut = end === -1 || end > LINE_BYTES ? LINE_BYTES : end
+      const cut = end === -1 || end > LINE_BYTES ? wholeCharacters(all, LINE_BYTES) : end
       this.#emit(all.subarray(0, cut))
       all = all.subarray(cut === end ? cut + 1 : cut)
     }

@@ -1,3 +1,4 @@
+import { StringDecoder } from 'node:string_decoder'
 import { UnavailableError } from '../../../lib/errors.ts'
 import type { LogLine } from '../types.ts'
 import type { EngineClient } from './client.ts'
@@ -15,9 +16,10 @@ export async function* readLogs(client: EngineClient, id: string, options: LogOp
   if (options.signal.aborted) return
   const stream = await client.stream({ path: `/containers/${id}/logs`, query, signal: options.signal })
   try {
-    // A frame is a line, or 16 KiB of a longer one.
+    // A frame is a line, or 16 KiB of a longer one; a character that the engine cut in two comes whole with the next frame.
+    const decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') }
     for await (const { stream: name, bytes } of frames(stream)) {
-      const line = parseLine(bytes.toString('utf8'))
+      const line = parseLine(bytes, decoders[name])
       if (options.signal.aborted) return
       if (line.at >= options.sinceMs) yield { stream: name, ...line }
     }
@@ -28,8 +30,8 @@ export async function* readLogs(client: EngineClient, id: string, options: LogOp
   }
 }
 
-function parseLine(line: string): { readonly text: string; readonly at: number } {
-  const space = line.indexOf(' ')
-  const at = Date.parse(line.slice(0, space))
-  return { text: line.slice(space + 1).replace(/\r?\n$/, ''), at: Number.isNaN(at) ? 0 : at }
+function parseLine(bytes: Buffer, decoder: StringDecoder): { readonly text: string; readonly at: number } {
+  const space = bytes.indexOf(' ')
+  const at = Date.parse(bytes.subarray(0, space).toString())
+  return { text: decoder.write(bytes.subarray(space + 1)).replace(/\r?\n$/, ''), at: Number.isNaN(at) ? 0 : at }
 }
