@@ -135,7 +135,10 @@ export class PushReceiver {
       const failed = await this.#followBuild(opened.build.id, print)
       if (failed !== null) return failed
       deploymentId = (await this.#context.store.read.builds.get(EVERYTHING, opened.build.id)).deploymentId
-    } else print(`push ${number}: ${command.after.slice(0, 7)} was built before; deploying it`)
+    } else
+      print(
+        `push ${number}: ${command.after.slice(0, 7)} was built before; deploying it ("lockgate deploy ${app.name} --ref ${command.after.slice(0, 12)} --rebuild" builds it again)`,
+      )
     if (deploymentId === null) return 'the build opened no deployment'
     const failed = await this.#followDeployment(deploymentId, print)
     if (failed !== null) return failed

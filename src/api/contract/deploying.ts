@@ -27,7 +27,11 @@ export const deploying = {
     permission: 'environment.operate',
     params: EnvironmentParams,
     body: z.strictObject({ from: EnvironmentName }),
-    response: z.object({ deployment: resource.Deployment.nullable(), build: resource.Build.nullable().describe('The verification that goes first') }),
+    response: z.object({
+      deployment: resource.Deployment.nullable(),
+      build: resource.Build.nullable().describe('The verification that goes first'),
+      builtIn: z.array(z.string()).describe('Keys of build.secrets: the image was built with other values than this environment has'),
+    }),
   }),
   deployFolder: endpoint({
     method: 'POST',

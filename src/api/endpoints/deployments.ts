@@ -85,10 +85,11 @@ async function promoteHere(handling: Handling, call: Call): Promise<unknown> {
   const { from } = endpoints.promote.body.parse(call.body)
   const app = appOf(call)
   const source = await findEnvironment(handling.store.read, app, from)
-  return openedAs(handling, await promote(handling, { actor: call.actor, app, from: source, to: environmentOf(call) }))
+  const promoted = await promote(handling, { actor: call.actor, app, from: source, to: environmentOf(call) })
+  return { ...(await openedAs(handling, promoted)), builtIn: promoted.builtIn }
 }
 
-async function openedAs(handling: Handling, { build, deployment }: Opened): Promise<unknown> {
+async function openedAs(handling: Handling, { build, deployment }: Opened): Promise<Pick<Answer, 'deployment' | 'build'>> {
   return {
     deployment: deployment && (await showDeployment(handling.store.read, deployment)),
     build: build && (await showBuild(handling.store.read, build)),

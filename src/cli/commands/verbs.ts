@@ -60,6 +60,10 @@ export function verbs(program: Command, run: Run): void {
         const source = await placeNamed(app, from)
         const params = await placeNamed(app, to)
         const answer = await terminal.client.call(endpoints.promote, { params, body: { from: source.environment } })
+        if (answer.builtIn.length > 0)
+          terminal.say(
+            `The image was built with the values that ${from} has of ${answer.builtIn.join(', ')} (build.secrets), and keeps them: push the commit to ${to} to build it there.`,
+          )
         return followed(terminal, answer, options.detach ?? false)
       }),
     )

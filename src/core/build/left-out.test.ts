@@ -56,7 +56,7 @@ test.each<[string, Texts, Manifest, string[]]>([
     ['package-lock.json, because npm-shrinkwrap.json', 'pnpm-lock.yaml, because npm-shrinkwrap.json'],
   ],
   ['two lock files of Python', { ...PYTHON, 'uv.lock': '', 'pyproject.toml': '' }, {}, ['requirements.txt, because uv.lock is installed from']],
-  ['a volume', { Dockerfile: 'FROM x\n  volume /data /logs\nVOLUME ["/cache"]\n' }, {}, ['VOLUME /data /logs:', 'VOLUME ["/cache"]:']],
+  ['a volume', { Dockerfile: 'FROM x\n  volume /data /logs\nVOLUME ["/cache"]\n' }, {}, ['VOLUME /data /logs, which', 'VOLUME ["/cache"], which']],
   ['a second manifest', { ...NODE, 'lockgate.yaml': '', 'lockgate.yml': '' }, {}, ['lockgate.yml, because lockgate.yaml is there']],
 ])('%s: each is said in a sentence', (...[, texts, manifest, begins]) => {
   expect(

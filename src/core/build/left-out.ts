@@ -79,5 +79,7 @@ function locks({ files, texts }: Checkout, plan: BuildPlan): string[] {
 function volumes({ texts }: Checkout, plan: BuildPlan): string[] {
   if (plan.kind !== 'dockerfile') return []
   const lines = [...(texts[plan.file] ?? '').matchAll(/^[ \t]*VOLUME[ \t]+(.+?)[ \t]*$/gim)]
-  return lines.map(([, paths]) => `VOLUME ${paths}: what the app writes there is gone with each instance. Keep it in a database or an object store`)
+  return lines.map(
+    ([, paths]) => `VOLUME ${paths}, which is not kept: what the app writes there is gone with each instance. Keep it in a database or an object store`,
+  )
 }

@@ -1,7 +1,9 @@
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Manifest } from '../app/manifest.ts'
+import type { Artifact } from '../artifact/artifact.ts'
 import { headRevision } from '../config-revision/revise.ts'
 import type { Context } from '../context.ts'
+import type { Environment } from '../environment/environment.ts'
 import { environmentOf } from '../secret/environment.ts'
 import { BuildFailure } from './build-failure.ts'
 
@@ -43,4 +45,14 @@ export async function buildValuesOf(context: Values, build: { readonly environme
     if (error instanceof BuildFailure) return null
     throw error
   }
+}
+
+/** Keys of `build.secrets` whose values in an environment are not those that an image was built with. */
+export async function otherValues(context: Values, environment: Environment, { buildValues }: Pick<Artifact, 'buildValues'>): Promise<string[]> {
+  const head = Object.keys(buildValues).length === 0 ? null : await headRevision(context.store.read, environment)
+  const values = head === null ? {} : await environmentOf(context, { configRevisionId: head.id })
+  return Object.entries(buildValues)
+    .filter(([name, hash]) => values[name] === undefined || context.sealer.fingerprint(name, values[name]) !== hash)
+    .map(([name]) => name)
+    .toSorted()
 }

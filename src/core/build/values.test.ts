@@ -8,6 +8,7 @@ import { EVERYTHING } from '../actor/actor.ts'
 import type { Artifact } from '../artifact/artifact.ts'
 import { revise } from '../config-revision/revise.ts'
 import { deployArtifact } from '../deployment/deploy.ts'
+import { promote } from '../deployment/promote.ts'
 import type { Environment } from '../environment/environment.ts'
 import { type Opened, openBuild } from './open.ts'
 
@@ -82,3 +83,22 @@ test('a commit whose image was pruned is built again, and the artifact is record
   expect(await open(staging)).toMatchObject({ build: { status: 'queued' } })
   expect((await code.store.read.artifacts.get(EVERYTHING, artifact.id)).removedAt).not.toBe(null)
 })
+
+test('a promotion says which values the image was built with that its new environment does not have', async () => {
+  const { code, staging, artifact } = await builtForStaging()
+  const live = await liveIn(code, staging, artifact)
+
+  expect(await promote(code, { actor: ADA, app: code.app, from: live, to: code.production })).toMatchObject({ builtIn: ['API_URL'] })
+  await set(code, code.production, { API_URL: 'https://staging.test' })
+  expect(await promote(code, { actor: ADA, app: code.app, from: live, to: code.production })).toMatchObject({ builtIn: [] })
+})
+
+/** As if the deployment of its artifact had succeeded. */
+async function liveIn(code: Code, environment: Environment, artifact: Artifact): Promise<Environment> {
+  const [release] = await code.store.read.releases.list(EVERYTHING, { where: { environmentId: environment.id, artifactId: artifact.id } })
+  return code.store.transaction(async (tx) => {
+    await tx.releases.set(release?.id ?? '', { liveAt: code.clock.now() })
+    const current = await tx.environments.get(EVERYTHING, environment.id)
+    return tx.environments.save(current, { ...current, wish: { ...current.wish, releaseId: release?.id ?? null } })
+  })
+}

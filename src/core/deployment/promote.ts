@@ -4,6 +4,7 @@ import type { App } from '../app/app.ts'
 import type { Artifact } from '../artifact/artifact.ts'
 import { type Engine, howToGetAgain, isPresent } from '../artifact/present.ts'
 import { type Opened, queueBuild } from '../build/open.ts'
+import { otherValues } from '../build/secrets.ts'
 import type { Context } from '../context.ts'
 import type { Environment } from '../environment/environment.ts'
 import { lowerTrust } from '../trust/trust.ts'
@@ -17,19 +18,24 @@ export interface Promote {
   readonly to: Environment
 }
 
+type Needs = Pick<Context, 'store' | 'clock' | 'sealer'> & { readonly runtime: Engine }
+/** `builtIn`: keys of `build.secrets` that the image was built with other values of than its new environment has. */
+export type Promoted = Opened & { readonly builtIn: readonly string[] }
+
 /**
  * Moves the artifact that one environment runs to another, without a build: the same image with the configuration of the
  * other. Where the other asks for a verification, that goes first, as a build that deploys the same artifact when it agrees.
  * Throws ConflictError `promotion.nothing_there`, `promotion.same_environment`, `promotion.not_proven`,
  * `promotion.cannot_verify`, and what `deployArtifact` throws.
  */
-export async function promote(context: Pick<Context, 'store' | 'clock'> & { readonly runtime: Engine }, input: Promote): Promise<Opened> {
+export async function promote(context: Needs, input: Promote): Promise<Promoted> {
   const { actor, app, from, to } = input
   if (from.id === to.id) throw new ConflictError('promotion.same_environment', `${from.name} cannot be promoted to itself.`)
   const artifact = await liveArtifact(context, from)
   refuseUnverifiable(artifact, input)
   const now = context.clock.now()
-  return context.store.transaction(async (tx): Promise<Opened> => {
+  const builtIn = await otherValues(context, to, artifact)
+  const opened = await context.store.transaction(async (tx): Promise<Opened> => {
     if (to.verify === 'off') {
       const { deployment } = await deployArtifact(tx, { actor, environment: to, artifact, manifest: null, buildId: null, promotes: true, now })
       return { build: null, deployment }
@@ -49,9 +55,10 @@ export async function promote(context: Pick<Context, 'store' | 'clock'> & { read
     })
     return { build, deployment: null }
   })
+  return { ...opened, builtIn }
 }
 
-async function liveArtifact(context: Pick<Context, 'store' | 'clock'> & { readonly runtime: Engine }, from: Environment): Promise<Artifact> {
+async function liveArtifact(context: Needs, from: Environment): Promise<Artifact> {
   const scope = { projectId: from.projectId }
   const { read } = context.store
   const release = from.wish.releaseId === null ? null : await read.releases.get(scope, from.wish.releaseId)

@@ -74,7 +74,8 @@ async function begin(context: Advancing, snapshot: Snapshot, oneOff: OneOff): Pr
       key: oneOff.id,
       digest: artifact.digest,
       reference: artifact.reference,
-      command: given.input === null ? given.command : READING(given.command),
+      command: given.command,
+      inputFile: given.input === null ? null : INPUT,
       env: {
         ...(await environmentOf(context, release)),
         PORT: String(release.runSpec.port),
@@ -98,7 +99,6 @@ async function begin(context: Advancing, snapshot: Snapshot, oneOff: OneOff): Pr
 
 /** A file of the container as standard input: unlike a stream it is whole after a restart of the server, too. */
 const INPUT = '.lockgate-input'
-const READING = (command: readonly string[]): readonly string[] => ['sh', '-c', `exec "$@" </${INPUT}`, 'sh', ...command]
 
 async function startWith(context: Advancing, oneOff: OneOff, name: string): Promise<void> {
   const { input } = givenOf(context, oneOff)

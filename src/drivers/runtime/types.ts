@@ -18,6 +18,8 @@ export interface InstanceSpec {
   readonly reference: string | null
   /** In place of the image's command; its entrypoint stays. null: what the image says. */
   readonly command: readonly string[] | null
+  /** A file of the root folder (`putFile`) that is its standard input, by the `sh` of its image; null or left out: nothing is. */
+  readonly inputFile?: string | null
   readonly env: Readonly<Record<string, string>>
   /** null for a one-off: the engine picks one. */
   readonly address: string | null

@@ -27,7 +27,11 @@ export interface Place {
 }
 
 /** The body of a create call: made from the typed spec only, nothing is passed through (D7). */
-export function containerBody(installation: string, network: string, spec: InstanceSpec): Readonly<Record<string, unknown>> {
+export function containerBody(
+  installation: string,
+  network: string,
+  spec: InstanceSpec & { readonly entrypoint?: readonly string[] },
+): Readonly<Record<string, unknown>> {
   const memory = spec.limits.memoryMb * 1024 * 1024
   return {
     Image: spec.digest,
@@ -35,6 +39,7 @@ export function containerBody(installation: string, network: string, spec: Insta
     Labels: instanceLabels(installation, spec),
     // As `docker run IMAGE COMMAND` does: the image's entrypoint stays, and gets the command as its arguments.
     ...(spec.command === null ? {} : { Cmd: spec.command }),
+    ...(spec.entrypoint === undefined ? {} : { Entrypoint: spec.entrypoint }),
     ...(spec.stopSignal === null ? {} : { StopSignal: spec.stopSignal }),
     StopTimeout: Math.ceil(spec.stopGraceMs / 1000),
     // The image's own health check would only start processes that nobody reads.
@@ -115,7 +120,7 @@ async function keep(place: Place, present: Inspected, spec: InstanceSpec): Promi
 
 async function create(place: Place, network: string, spec: InstanceSpec): Promise<boolean> {
   try {
-    const body = containerBody(place.installation, network, spec)
+    const body = containerBody(place.installation, network, { ...spec, ...(await reading(place, spec)) })
     await place.client.send({ method: 'POST', path: '/containers/create', query: { name: spec.name }, body })
     failpoint('engine.container-created')
     return true
@@ -126,6 +131,13 @@ async function create(place: Place, network: string, spec: InstanceSpec): Promis
       throw new RejectedError('runtime.image_missing', `The engine does not have image ${spec.digest} any more: deploy or build it again`, { cause: error })
     throw error
   }
+}
+
+/** What the image would run, with a file as its standard input; the entrypoint itself sees the command as it is. */
+async function reading(place: Place, { inputFile, digest }: InstanceSpec): Promise<{ readonly entrypoint?: readonly string[] }> {
+  if (inputFile === null || inputFile === undefined) return {}
+  const own = (await findImage(place.client, digest))?.Config?.Entrypoint ?? []
+  return { entrypoint: ['sh', '-c', 'file=$1; shift; exec "$@" <"/$file"', 'sh', inputFile, ...own] }
 }
 
 /** Whether the engine has the image again: another one under that name is of no use. */

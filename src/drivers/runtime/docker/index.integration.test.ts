@@ -166,6 +166,22 @@ describe('a container', () => {
     await run('docker', ['rmi', tag])
   })
 
+  test('reads a file as its standard input, and its entrypoint sees the command as it is', async () => {
+    const [box, tag] = [`lockgate-${installation}-reads`, `lockgate-${installation}/reads:1`]
+    await run('docker', ['create', '--name', box, await testImage(boxes, 'hello')])
+    await run('docker', ['commit', '--change', 'ENTRYPOINT ["sh", "-c", "echo first=$1; exec \\"$@\\"", "entry"]', box, tag])
+    await run('docker', ['rm', box])
+    const { digest } = await runtime.resolveImage(tag)
+    const spec = aSpec({ digest, kind: 'one-off', command: ['cat', '-'], inputFile: 'in put' })
+    await runtime.ensure(spec)
+    await runtime.putFile(spec.name, { name: 'in put', bytes: Buffer.from('said') })
+    await runtime.start(spec.name)
+
+    await expect.poll(async () => (await run('docker', ['logs', spec.name])).stdout, { timeout: 20_000 }).toEqual('first=cat\nsaid')
+    await runtime.remove(spec.name)
+    await run('docker', ['rmi', tag])
+  })
+
   test('of somebody else is never touched', async () => {
     const name = `not-ours-${randomWord(8)}`
     const tag = await testImage(boxes, 'hello')
