@@ -119,7 +119,8 @@ test.each<[string, Texts]>([
 
 test('tools that know folders only by their times or names are told to look again', () => {
   expect(installOf(uv('{ directory = "libs/a" }'))?.run).toContain('--refresh-package=a')
-  expect(installOf(pip('libs/my-common\n'))?.run).toContain('--no-cache-dir')
+  expect(installOf(pip('libs/my-common\n', { 'libs/my-common/setup.py': '' }))?.run).toContain('--no-cache-dir')
+  expect(installOf(pip('-r more.txt\n', { 'more.txt': '' }))?.run).not.toContain('--no-cache-dir')
   expect(installOf(pip('flask>=3\n'))?.run).not.toContain('--no-cache-dir')
 })
 

@@ -160,6 +160,11 @@ export function mayNameLocalFiles(lines: readonly string[]): boolean {
   )
 }
 
+/** Whether a checkout holds anything that pip could install from a folder or an archive. */
+export function hasLocalPackage(files: readonly string[]): boolean {
+  return files.some((file) => /(^|\/)(pyproject\.toml|setup\.(py|cfg))$|\.(whl|zip|tar(\.\w+)?|tgz)$/.test(file))
+}
+
 function linesOf(text: string, comment: RegExp): string[] {
   return text
     .split(/\r?\n/)

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { plainlyDecoded } from '../../../lib/text.ts'
 import { BuildFailure } from '../build-failure.ts'
 import type { Checkout, PlannedStep } from '../build-plan.ts'
-import { isPipInstallClosed, isPoetryInstallClosed, isUvInstallClosed, localUvPackages, mayNameLocalFiles } from './closed-install.ts'
+import { hasLocalPackage, isPipInstallClosed, isPoetryInstallClosed, isUvInstallClosed, localUvPackages, mayNameLocalFiles } from './closed-install.ts'
 
 const UV = '0.13.9'
 const POETRY = '2.5.1'
@@ -155,7 +155,7 @@ function ofPip(checkout: Checkout): PythonPackages {
   const unpinned = wanted.filter((line) => !/===?|@/.test(line))
   const keeps = isPipInstallClosed(lines) ? { keeps: { inputs: ['requirements.txt'], outputs: [VENV] } } : {}
   // What pip made of a folder of the app it keeps by the name of the folder.
-  const uncached = mayNameLocalFiles(lines) ? ['--no-cache-dir'] : []
+  const uncached = mayNameLocalFiles(lines) && hasLocalPackage(checkout.files) ? ['--no-cache-dir'] : []
   const run = ['pip', 'install', '--disable-pip-version-check', '--progress-bar', 'off', ...uncached, '-r', 'requirements.txt']
   return {
     lock: 'requirements.txt',

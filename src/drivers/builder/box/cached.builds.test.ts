@@ -139,6 +139,36 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     part: 'libs/common/src/common/__init__.py',
   },
   'uv, a path': { files: uvShop('{ directory = "libs/common" }', '{ path = "libs/common" }'), part: 'libs/common/src/common/__init__.py' },
+  'Go, a replaced module': {
+    files: {
+      'go.mod': 'module example.com/shop\n\ngo 1.22\n\nrequire example.com/common v0.0.0\n\nreplace example.com/common => ./libs/common\n',
+      'go.sum': '',
+      'main.go': 'package main\n\nimport "example.com/common"\n\nfunc main() { println(common.Text) }\n',
+      'libs/common/go.mod': 'module example.com/common\n\ngo 1.22\n',
+      'libs/common/common.go': 'package common\n\nconst Text = "v1"\n',
+    },
+    part: 'libs/common/common.go',
+  },
+  'PHP, a path that is copied': {
+    files: {
+      'index.php': '<?php require "vendor/autoload.php"; echo common();',
+      'composer.json': json({ repositories: [{ type: 'path', url: 'libs/common', options: { symlink: false } }], require: { 'acme/common': '*@dev' } }),
+      'composer.lock': json({
+        ...{ 'content-hash': '0', 'packages-dev': [], aliases: [], 'minimum-stability': 'stable', 'stability-flags': { 'acme/common': 20 } },
+        ...{ 'prefer-stable': false, 'prefer-lowest': false, platform: {}, 'platform-dev': {} },
+        packages: [
+          {
+            ...{ name: 'acme/common', version: 'dev-main', type: 'library', autoload: { files: ['common.php'] } },
+            dist: { type: 'path', url: 'libs/common', reference: '1' },
+            'transport-options': { symlink: false, relative: true },
+          },
+        ],
+      }),
+      'libs/common/composer.json': json({ name: 'acme/common', version: 'dev-main', autoload: { files: ['common.php'] } }),
+      'libs/common/common.php': '<?php function common() { return "v1"; }',
+    },
+    part: 'libs/common/common.php',
+  },
   'make, what it finds': {
     files: {
       ...NODE_PART,
