@@ -7,7 +7,7 @@ import { pack } from 'tar-stream'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { endpoints } from '../../src/api/contract/endpoints.ts'
 import { ask } from '../support/edge.ts'
-import { DOCKERFILES, KEPT_REFS, MAKEFILES, MANIFESTS, REFS, SUBMODULES, URLS } from '../support/hostile.ts'
+import { DOCKERFILES, IMAGES, KEPT_REFS, MAKEFILES, MANIFESTS, REFS, SUBMODULES, URLS } from '../support/hostile.ts'
 import { anInstallation, type Installation } from '../support/installation.ts'
 import { aPerson, type Files, type Person, well } from '../support/person.ts'
 
@@ -248,6 +248,15 @@ describe('refs', () => {
 
     expect(said.status).not.toBe(0)
     expect(said.all).toMatch(/\[(ref\.(invalid|not_found)|request\.invalid)\]/)
+  })
+})
+
+describe('images', () => {
+  test.each(IMAGES)('deploying the image %j is refused', async (image, reason) => {
+    const said = await ada.lockgate(['deploy', 'target', `--image=${image}`])
+
+    expect(said.status).not.toBe(0)
+    expect(said.all).toMatch(reason)
   })
 })
 

@@ -73,6 +73,43 @@ export const KEPT_REFS: readonly string[] = [
   'refs/tags/%2e%2e%2f',
 ]
 
+/** Names of images that are none of this app's, or lead the engine where it is not to go. */
+export const IMAGES: readonly (readonly [string, RegExp])[] = [
+  ...['0', '1', '2', '9', 'a', 'ab', '94', '943', 'deadbeef'].map((name) => [name, /\[image\.(not_found|registry_unreachable|pull_failed)\]/] as const),
+  ...[
+    '127.0.0.1:9/x',
+    '127.0.0.1:22/x/y:1',
+    'localhost:9911/x',
+    '10.0.0.1/x',
+    '172.17.0.1:2375/x',
+    '192.168.0.1:80/x',
+    '169.254.169.254/latest:1',
+    '0.0.0.0:80/x',
+  ].map((name) => [name, /\[image\.registry_not_allowed\]/] as const),
+  ...[
+    '127.1:80/x',
+    '[::1]:80/x',
+    'x@sha256:12',
+    'X',
+    '-x',
+    '--help',
+    '../x',
+    'a//b',
+    'x y',
+    'x;id',
+    '$(id)',
+    'x\ny',
+    'sha256:ab',
+    'file:///etc/passwd',
+    'http://127.0.0.1/x',
+    'x:',
+    'x@',
+  ].map(
+    (name) =>
+      [name, /\[(image\.(invalid_reference|registry_not_allowed|not_found|registry_unreachable|pull_failed)|request\.invalid)\]|unknown option/] as const,
+  ),
+]
+
 /** Where submodules may not come from. */
 export const SUBMODULES: readonly (readonly [string, RegExp])[] = [
   ['file:///etc', /file is not https or ssh/],

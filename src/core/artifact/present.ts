@@ -1,4 +1,4 @@
-import { codeOf } from '../../lib/errors.ts'
+import { codeOf, PlatformError } from '../../lib/errors.ts'
 import type { ReadStore } from '../../store/types.ts'
 import { EVERYTHING, PLATFORM } from '../actor/actor.ts'
 import { PRODUCTION } from '../app/app.ts'
@@ -19,6 +19,16 @@ export async function isPresent(context: Needs, artifact: Artifact): Promise<boo
   if (await hasImage(context.runtime, artifact)) return true
   await recordGone(context, artifact.digest)
   return false
+}
+
+/** The same before a deployment is opened: while the engine or the registry does not answer, the check of the deployment finds out. */
+export async function mayBePresent(context: Needs, artifact: Artifact): Promise<boolean> {
+  try {
+    return await isPresent(context, artifact)
+  } catch (error) {
+    if (error instanceof PlatformError && error.retryable) return true
+    throw error
+  }
 }
 
 async function hasImage(engine: Engine, { digest, reference }: Artifact): Promise<boolean> {

@@ -6,7 +6,7 @@ import type { App } from '../app/app.ts'
 import type { Manifest } from '../app/manifest.ts'
 import { parseManifest } from '../app/parse-manifest.ts'
 import type { Artifact } from '../artifact/artifact.ts'
-import { type Engine, isPresent } from '../artifact/present.ts'
+import { type Engine, mayBePresent } from '../artifact/present.ts'
 import type { Context } from '../context.ts'
 import { deployArtifact } from '../deployment/deploy.ts'
 import type { Deployment } from '../deployment/deployment.ts'
@@ -70,7 +70,7 @@ async function earlier(context: Needs, source: Source, input: OpenBuild): Promis
   const manifest = await manifestOf(source, app, commitId)
   const values = trust !== 'untrusted' ? await buildValuesOf(context, { environmentId: environment.id }, manifest) : {}
   const built = await builtBefore(read, source, { app, commitId, trust, values })
-  return { manifest, built: built && (await isPresent(context, built)) ? built : null }
+  return { manifest, built: built && (await mayBePresent(context, built)) ? built : null }
 }
 
 type Queued = Pick<Build, 'ref' | 'commitId' | 'trust' | 'purpose' | 'artifactId'> &

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { anArtifact } from '../../../test/support/builders.ts'
 import { type Code, someCode } from '../../../test/support/code.ts'
 import { ADA } from '../../../test/support/core.ts'
+import { UnavailableError } from '../../lib/errors.ts'
 import { tarStream } from '../../lib/tar.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Artifact } from '../artifact/artifact.ts'
@@ -82,6 +83,13 @@ test('a commit whose image was pruned is built again, and the artifact is record
 
   expect(await open(staging)).toMatchObject({ build: { status: 'queued' } })
   expect((await code.store.read.artifacts.get(EVERYTHING, artifact.id)).removedAt).not.toBe(null)
+})
+
+test('while the engine does not answer, a commit that was built is deployed all the same: its deployment waits', async () => {
+  const { code, staging, open } = await builtForStaging()
+  code.runtime.resolveImage = async () => Promise.reject(new UnavailableError('runtime.unreachable', 'no answer'))
+
+  expect(await open(staging)).toMatchObject({ build: null, deployment: { status: 'queued' } })
 })
 
 test('a promotion says which values the image was built with that its new environment does not have', async () => {

@@ -2,7 +2,7 @@ import { ConflictError } from '../../lib/errors.ts'
 import type { Actor } from '../actor/actor.ts'
 import type { App } from '../app/app.ts'
 import type { Artifact } from '../artifact/artifact.ts'
-import { type Engine, howToGetAgain, isPresent } from '../artifact/present.ts'
+import { type Engine, howToGetAgain, mayBePresent } from '../artifact/present.ts'
 import { type Opened, queueBuild } from '../build/open.ts'
 import { otherValues } from '../build/secrets.ts'
 import type { Context } from '../context.ts'
@@ -66,7 +66,7 @@ async function liveArtifact(context: Needs, from: Environment): Promise<Artifact
   if (release.liveAt === null)
     throw new ConflictError('promotion.not_proven', `No deployment of what ${from.name} is to run has succeeded yet: promote it when it has.`)
   const artifact = await read.artifacts.get(scope, release.artifactId)
-  if (!(await isPresent(context, artifact)))
+  if (!(await mayBePresent(context, artifact)))
     throw new ConflictError(
       'promotion.nothing_there',
       `The image of ${from.name}'s release (${artifact.origin}) is not in the engine any more: ${await howToGetAgain(read, artifact, from.name)}.`,

@@ -1,7 +1,7 @@
-import { ConflictError, NotFoundError, PlatformError, PolicyError } from '../../lib/errors.ts'
+import { ConflictError, NotFoundError, PolicyError } from '../../lib/errors.ts'
 import type { ReadStore, Tx } from '../../store/types.ts'
 import { type Actor, EVERYTHING } from '../actor/actor.ts'
-import { type Engine, howToGetAgain, isPresent } from '../artifact/present.ts'
+import { type Engine, howToGetAgain, mayBePresent } from '../artifact/present.ts'
 import { addRevision, headRevision } from '../config-revision/revise.ts'
 import type { Context } from '../context.ts'
 import type { Environment } from '../environment/environment.ts'
@@ -65,11 +65,7 @@ async function refuseWithoutImage(context: Needs, { environment, to: number }: R
   const { read } = context.store
   const { to } = await rollbackTarget(read, await read.environments.get({ projectId: environment.projectId }, environment.id), number)
   const artifact = await read.artifacts.get(EVERYTHING, to.artifactId)
-  const isThere = await isPresent(context, artifact).catch((error: unknown) => {
-    if (error instanceof PlatformError && error.retryable) return true
-    throw error
-  })
-  if (!isThere) throw await artifactGone(read, { release: to, environment })
+  if (!(await mayBePresent(context, artifact))) throw await artifactGone(read, { release: to, environment })
 }
 
 async function artifactGone(
