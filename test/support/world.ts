@@ -9,14 +9,20 @@ import { holdingsOf } from './engine.ts'
 import type { Installation } from './installation.ts'
 import { until } from './until.ts'
 
-/** Addresses of the servers that HAProxy gives new requests to, sorted. */
+/** Addresses of the instances that HAProxy gives new requests to, sorted: its other servers lead to itself. */
 export async function addressesInTraffic(lockgate: Pick<Installation, 'edge'>): Promise<string[]> {
   const socket = new MasterSocket(masterSocketPath(lockgate.edge.config))
   const { current } = await socket.workers()
   if (current === null) return []
   const lines = (await socket.tell(current, ['show servers state'])).split('\n').map((line) => line.split(' '))
   const named = lines.filter(
-    (column) => /^[\d.]+$/.test(column[4] ?? '') && column.length >= 19 && column[18] !== '1' && (Number(column[6]) & 1) === 0 && column[5] !== '0',
+    (column) =>
+      /^s\d+$/.test(column[3] ?? '') &&
+      /^[\d.]+$/.test(column[4] ?? '') &&
+      column.length >= 19 &&
+      column[18] !== '1' &&
+      (Number(column[6]) & 1) === 0 &&
+      column[5] !== '0',
   )
   return named.map((column) => `${column[4]}:${column[18]}`).toSorted()
 }
