@@ -97,6 +97,7 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'image.not_found': 'Neither the engine nor the registry has this image.',
   'image.pull_failed': 'The registry refused the image, or the engine could not keep it. The message has its words.',
   'image.push_failed': 'The registry did not take the image. The message has its words.',
+  'image.other_values': 'An image of this app holds values of build.secrets that the environment does not have.',
   'image.registry_not_allowed': 'The registry is in an inner network that images named for apps are not fetched from.',
   'image.registry_unreachable': 'The registry did not answer in time. It is tried again.',
   'instance.not_found': 'There is no record of such an instance.',

@@ -5,10 +5,11 @@ import { type Code, someCode } from '../../../test/support/code.ts'
 import { ADA } from '../../../test/support/core.ts'
 import { UnavailableError } from '../../lib/errors.ts'
 import { tarStream } from '../../lib/tar.ts'
+import type { Actor } from '../actor/actor.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Artifact } from '../artifact/artifact.ts'
 import { revise } from '../config-revision/revise.ts'
-import { deployArtifact } from '../deployment/deploy.ts'
+import { deployArtifact, deployImage } from '../deployment/deploy.ts'
 import { promote } from '../deployment/promote.ts'
 import type { Environment } from '../environment/environment.ts'
 import { type Opened, openBuild } from './open.ts'
@@ -100,6 +101,27 @@ test('a promotion says which values the image was built with that its new enviro
   await set(code, code.production, { API_URL: 'https://staging.test' })
   expect(await promote(code, { actor: ADA, app: code.app, from: live, to: code.production })).toMatchObject({ builtIn: [] })
 })
+
+test('values that stand in an image are not moved to where somebody else reads them', async () => {
+  const { code, artifact } = await builtForStaging()
+  const guarded = await liveIn(code, code.production, await inProduction(code, artifact))
+  const dev = await code.environment('dev', 'dev')
+  const developer: Actor = { ...ADA, role: 'developer' }
+  const runtime = { resolveImage: async () => ({ digest: artifact.digest, ports: [], sizeBytes: 0, createdAt: 0 }) }
+
+  await expect(promote(code, { actor: developer, app: code.app, from: guarded, to: dev })).rejects.toMatchObject({ code: 'actor.may_not' })
+  await expect(deployImage({ ...code, runtime } as never, { actor: developer, environment: dev, image: artifact.digest, manifest: {} })).rejects.toMatchObject({
+    code: 'image.other_values',
+  })
+  expect(await promote(code, { actor: ADA, app: code.app, from: guarded, to: dev })).toMatchObject({ builtIn: ['API_URL'] })
+})
+
+async function inProduction(code: Code, artifact: Artifact): Promise<Artifact> {
+  await code.store.transaction((tx) =>
+    deployArtifact(tx, { actor: ADA, environment: code.production, artifact, manifest: null, buildId: null, promotes: true, now: code.clock.now() }),
+  )
+  return artifact
+}
 
 /** As if the deployment of its artifact had succeeded. */
 async function liveIn(code: Code, environment: Environment, artifact: Artifact): Promise<Environment> {

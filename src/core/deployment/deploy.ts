@@ -1,9 +1,10 @@
 import { ConflictError, PolicyError } from '../../lib/errors.ts'
 import type { Tx } from '../../store/types.ts'
-import type { Actor } from '../actor/actor.ts'
+import { type Actor, EVERYTHING } from '../actor/actor.ts'
 import { type Manifest, runSpecOf } from '../app/manifest.ts'
 import type { Artifact } from '../artifact/artifact.ts'
 import { rememberArtifact } from '../artifact/remember.ts'
+import { otherValues } from '../build/secrets.ts'
 import { ensureRevision } from '../config-revision/revise.ts'
 import type { Context } from '../context.ts'
 import { DEFAULT_WATCH, type Environment } from '../environment/environment.ts'
@@ -91,10 +92,11 @@ export interface DeployImage {
 
 /** Deploys an image that exists. Throws RejectedError `image.*` when it cannot be had. */
 export async function deployImage(
-  context: Pick<Context, 'store' | 'clock' | 'runtime'>,
+  context: Pick<Context, 'store' | 'clock' | 'sealer' | 'runtime'>,
   input: DeployImage,
 ): Promise<{ readonly release: Release; readonly deployment: Deployment }> {
   const facts = await context.runtime.resolveImage(input.image, input.environment.appId)
+  await refuseOtherValues(context, { environment: input.environment, digest: facts.digest, image: input.image })
   const now = context.clock.now()
   const runSpec = runSpecOf(input.manifest, { command: null, port: facts.ports.length === 1 ? (facts.ports[0] ?? null) : null })
   return context.store.transaction(async (tx) => {
@@ -117,4 +119,20 @@ export async function deployImage(
     })
     return deployArtifact(tx, { actor: input.actor, environment: input.environment, artifact, manifest: input.manifest, buildId: null, now })
   })
+}
+
+/** An image of this app holds the values that its build was given: naming it is no way to read those of another environment. */
+async function refuseOtherValues(
+  context: Pick<Context, 'store' | 'sealer'>,
+  named: { readonly environment: Environment; readonly digest: string; readonly image: string },
+): Promise<void> {
+  const { environment, digest, image } = named
+  for (const artifact of await context.store.read.artifacts.list(EVERYTHING, { where: { appId: environment.appId, digest } })) {
+    const others = await otherValues(context, environment, artifact)
+    if (others.length > 0)
+      throw new PolicyError(
+        'image.other_values',
+        `${image} was built with other values of ${others.join(', ')} (build.secrets) than ${environment.name} has: promote it from where it runs, or build its commit for ${environment.name}.`,
+      )
+  }
 }

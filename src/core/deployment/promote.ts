@@ -1,5 +1,6 @@
 import { ConflictError } from '../../lib/errors.ts'
 import type { Actor } from '../actor/actor.ts'
+import { mustBeAllowed } from '../actor/may.ts'
 import type { App } from '../app/app.ts'
 import type { Artifact } from '../artifact/artifact.ts'
 import { type Engine, howToGetAgain, mayBePresent } from '../artifact/present.ts'
@@ -26,7 +27,8 @@ export type Promoted = Opened & { readonly builtIn: readonly string[] }
  * Moves the artifact that one environment runs to another, without a build: the same image with the configuration of the
  * other. Where the other asks for a verification, that goes first, as a build that deploys the same artifact when it agrees.
  * Throws ConflictError `promotion.nothing_there`, `promotion.same_environment`, `promotion.not_proven`,
- * `promotion.cannot_verify`, and what `deployArtifact` throws.
+ * `promotion.cannot_verify`, ForbiddenError `actor.may_not` where the image holds values of `from` that the actor has no right to, and what
+ * `deployArtifact` throws.
  */
 export async function promote(context: Needs, input: Promote): Promise<Promoted> {
   const { actor, app, from, to } = input
@@ -35,6 +37,8 @@ export async function promote(context: Needs, input: Promote): Promise<Promoted>
   refuseUnverifiable(artifact, input)
   const now = context.clock.now()
   const builtIn = await otherValues(context, to, artifact)
+  // They stand in the image, and who may run commands there reads them.
+  if (builtIn.length > 0) mustBeAllowed(actor, 'environment.operate', from)
   const opened = await context.store.transaction(async (tx): Promise<Opened> => {
     if (to.verify === 'off') {
       const { deployment } = await deployArtifact(tx, { actor, environment: to, artifact, manifest: null, buildId: null, promotes: true, now })
