@@ -1,3 +1,5 @@
+import { LONGEST_TIMER_MS } from './duration.ts'
+
 /** Time as the rest of the code sees it; tests bring their own. */
 export interface Clock {
   /** Wall time, milliseconds since 1970: for people and records, never for deadlines. */
@@ -15,7 +17,8 @@ export const systemClock: Clock = {
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()
-    const timer = setTimeout(finish, ms)
+    // A longer wait than a timer can take ends early: whoever waits looks again anyway.
+    const timer = setTimeout(finish, Math.min(ms, LONGEST_TIMER_MS))
     function finish(): void {
       clearTimeout(timer)
       signal?.removeEventListener('abort', finish)

@@ -50,7 +50,7 @@ export const endpoints = {
     path: '/v1/tokens',
     summary: 'Create a token',
     permission: 'token.manage',
-    body: z.strictObject({ name: Name, role: resource.Role, days: z.int().default(90), project: z.string().max(100).optional() }),
+    body: z.strictObject({ name: Name, role: resource.Role, days: z.int().min(0).max(3650).default(90), project: z.string().max(100).optional() }),
     response: z.object({ secret: z.string(), token: resource.Token }),
   }),
   revokeToken: endpoint({

@@ -11,6 +11,8 @@ export const IdParams = z.object({
     .max(64)
     .regex(/^[a-z0-9-]+$/),
 })
+/** Numbers of releases, revisions, events: more than there will ever be. */
+export const MOST_ROWS = 1_000_000_000_000
 export const Limit = z.coerce.number().int().min(1).max(1000).default(50)
 export const LogQuery = z.object({
   lines: z.coerce.number().int().min(0).max(10_000).default(200).describe('How many of the last lines; streams go on from there'),
@@ -56,7 +58,7 @@ export const OpenDeployment = z.discriminatedUnion('verb', [
   }),
   z.strictObject({
     verb: z.literal('rollback'),
-    to: z.int().min(1).optional().describe('Number of the release; default: the last good one'),
+    to: z.int().min(1).max(MOST_ROWS).optional().describe('Number of the release; default: the last good one'),
     force: z.boolean().default(false).describe('Also where the release forbids that anything goes back from it'),
     ...Planning,
   }),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppName } from '../../core/app/app.ts'
 import { ConfigKey } from '../../core/config-revision/config-revision.ts'
 import { endpoint } from './endpoint.ts'
-import { EnvironmentParams, Here, IdParams, Limit, LogQuery } from './inputs.ts'
+import { EnvironmentParams, Here, IdParams, Limit, LogQuery, MOST_ROWS } from './inputs.ts'
 import * as resource from './resources.ts'
 
 /** What belongs to an environment that runs: configuration, one-offs, logs; and what is told of all. */
@@ -13,7 +13,7 @@ export const running = {
     summary: 'The configuration; secrets are not shown',
     permission: 'config.read',
     params: EnvironmentParams,
-    query: z.object({ revision: z.coerce.number().int().min(1).optional() }),
+    query: z.object({ revision: z.coerce.number().int().min(1).max(MOST_ROWS).optional() }),
     response: resource.Config,
   }),
   changeConfig: endpoint({
@@ -35,7 +35,7 @@ export const running = {
     summary: 'Never use a version of a secret again, also not in a rollback',
     permission: 'config.write',
     params: EnvironmentParams,
-    body: z.strictObject({ key: ConfigKey, version: z.int().min(1) }),
+    body: z.strictObject({ key: ConfigKey, version: z.int().min(1).max(MOST_ROWS) }),
     response: z.object({ key: z.string(), version: z.int(), revokedAt: z.int() }),
   }),
   configHistory: endpoint({
@@ -113,7 +113,7 @@ export const running = {
     summary: 'Who did what, oldest first after `after`',
     permission: 'event.read',
     query: z.object({
-      after: z.coerce.number().int().min(0).optional().describe('Sequence number; default: so that the newest come'),
+      after: z.coerce.number().int().min(0).max(MOST_ROWS).optional().describe('Sequence number; default: so that the newest come'),
       limit: Limit,
       app: AppName.optional(),
     }),

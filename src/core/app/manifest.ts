@@ -1,14 +1,10 @@
 import { z } from 'zod'
-import { Duration } from '../../lib/duration.ts'
+import { duration } from '../../lib/duration.ts'
+import { size } from '../../lib/size.ts'
 import { DEFAULT_RUN_SPEC, type RunSpec } from '../artifact/artifact.ts'
 import { ConfigKey } from '../config-revision/config-revision.ts'
 import { STRATEGY_KINDS, StrategyWords, strategyOf } from '../environment/strategy.ts'
 import { HostName } from '../route/route.ts'
-
-const Memory = z
-  .string()
-  .regex(/^\d{1,6}(MB|GB)$/, 'an amount of memory is a number and a unit: 256MB, 2GB')
-  .transform((text) => (text.endsWith('GB') ? Number(text.slice(0, -2)) * 1024 : Number(text.slice(0, -2))))
 
 /** A word that begins or ends in a quote, or an operator that stands alone: somebody took the line for one of a shell. */
 const SHELL_WORD = /(^|\s)(["']\S*|\S*["']|&&|\|\|?|;|[<>]{1,2})(?=\s|$)/
@@ -55,9 +51,9 @@ const Health = z
       .describe('Asked by http probes; naming it makes the kind http'),
     host: HostName.optional().describe('Host that http probes send; default: the first hostname that was added to the app, else the generated one'),
     command: Command.optional().describe('Run inside the instance; naming it makes the kind command'),
-    interval: Duration.optional().describe('Between two probes of a running instance; default 2s'),
-    timeout: Duration.optional().describe('For one probe; default 2s'),
-    start_deadline: Duration.optional().describe('How long a new instance may take to become ready; default 60s'),
+    interval: duration('50ms', '1h').optional().describe('Between two probes of a running instance; default 2s'),
+    timeout: duration('50ms', '10m').optional().describe('For one probe; default 2s'),
+    start_deadline: duration('300ms', '1h').optional().describe('How long a new instance may take to become ready; default 60s'),
     rise: z.int().min(1).max(20).optional().describe('Successes in a row before it is ready; default 2'),
     fall: z.int().min(1).max(20).optional().describe('Failures in a row before it is not; default 3'),
   })
@@ -90,11 +86,11 @@ export const Manifest = z
           .optional()
           .describe('Where tests leave JUnit XML; default: junit.xml, test-results/*.xml and reports/*.xml'),
         output: PathInside.optional().describe('Only this folder becomes the app; default: the checkout as the build left it'),
-        timeout: Duration.optional().describe('Ends a build that hangs; default 15m'),
-        memory: Memory.optional().describe('Default 1GB'),
+        timeout: duration('1s', '24h').optional().describe('Ends a build that hangs; default 15m'),
+        memory: size('64MB', '1000GB').optional().describe('Default 1GB'),
         cpus: z.number().min(0.1).max(64).optional().describe('Cores; default 1'),
         processes: z.int().min(16).max(32_768).optional().describe('Processes and threads at a time; default 512'),
-        disk: Memory.optional().describe('Files of the checkout and everything the build writes; default 4GB'),
+        disk: size('64MB', '1000GB').optional().describe('Files of the checkout and everything the build writes; default 4GB'),
         network: z.enum(['default', 'none']).optional().describe('default: the internet, but no private network; none: nothing at all'),
         secrets: z
           .array(ConfigKey)
@@ -126,7 +122,7 @@ export const Manifest = z
     limits: z
       .strictObject({
         cpus: z.number().min(0.05).max(64).optional().describe('Cores; default 1'),
-        memory: Memory.optional().describe('Default 512MB'),
+        memory: size('16MB', '1000GB').optional().describe('Default 512MB'),
         processes: z.int().min(8).max(32_768).optional().describe('Processes and threads; default 256'),
       })
       .optional()
@@ -137,13 +133,13 @@ export const Manifest = z
           .enum(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH'])
           .optional()
           .describe('Default: the STOPSIGNAL of the image, else SIGTERM'),
-        grace: Duration.optional().describe('Before it is killed; default 10s'),
+        grace: duration('0s', '1h').optional().describe('Before it is killed; default 10s'),
       })
       .optional()
       .describe('How an instance is stopped, after its requests are done'),
     drain: z
       .strictObject({
-        deadline: Duration.optional().describe('How long requests in flight may take when their instance is to stop; default 30s'),
+        deadline: duration('0s', '24h').optional().describe('How long requests in flight may take when their instance is to stop; default 30s'),
         at_deadline: z
           .enum(['wait', 'cut', 'abort'])
           .optional()
@@ -153,7 +149,7 @@ export const Manifest = z
       })
       .optional()
       .describe('What happens to requests in flight'),
-    request_timeout: Duration.optional().describe('How long a response may stay silent at the edge; default 1h'),
+    request_timeout: duration('100ms', '24h').optional().describe('How long a response may stay silent at the edge; default 1h'),
     release_command: Command.optional().describe('Run once, in the new release, before traffic moves: a migration'),
     strategy: z
       .union([z.enum(STRATEGY_KINDS).transform((kind) => strategyOf({ kind })), StrategyWords])
@@ -161,9 +157,7 @@ export const Manifest = z
       .describe('How a deployment moves; default: blue-green for one instance, rolling for more'),
     watch: z
       .strictObject({
-        for: Duration.refine((ms) => ms <= 3_600_000, 'at most 1h')
-          .optional()
-          .describe('How long; default 2m, 0s: not at all'),
+        for: duration('0s', '1h').optional().describe('How long; default 2m, 0s: not at all'),
         rollback: z.boolean().optional().describe('Whether it goes back by itself; default true, false: it is only told'),
       })
       .optional()

@@ -1,6 +1,6 @@
 // How a deployment moves: what people write, and what it comes to.
 import { z } from 'zod'
-import { Duration } from '../../lib/duration.ts'
+import { duration } from '../../lib/duration.ts'
 import type { Sticky } from '../route/route.ts'
 
 export const STRATEGY_KINDS = ['auto', 'rolling', 'blue-green', 'recreate', 'canary'] as const
@@ -54,9 +54,9 @@ export const StrategyWords = z
   .strictObject({
     kind: z.enum(STRATEGY_KINDS).default('auto').describe('auto: blue-green for one instance, rolling for more'),
     surge: z.int().min(0).max(32).optional().describe('rolling: how many new instances start before as many old ones stop; 0 stops first; default 1'),
-    hold: Duration.optional().describe(
-      'recreate: how long a request may wait in the edge while nothing runs, before its visitor is told; default 30s, 0s: not at all',
-    ),
+    hold: duration('0s', '10m')
+      .optional()
+      .describe('recreate: how long a request may wait in the edge while nothing runs, before its visitor is told; default 30s, 0s: not at all'),
     steps: z
       .array(z.int().min(1).max(99))
       .min(1)
@@ -64,7 +64,7 @@ export const StrategyWords = z
       .refine((steps) => steps.every((percent, at) => at === 0 || percent > (steps[at - 1] ?? 0)), 'each share is greater than the one before')
       .optional()
       .describe('canary: the shares of the requests, in percent; default [5, 25, 50], then all'),
-    soak: Duration.optional().describe('canary: how long each share is watched; default 1m'),
+    soak: duration('100ms', '24h').optional().describe('canary: how long each share is watched; default 1m'),
     least: z.int().min(1).max(1_000_000).optional().describe('canary: fewer requests than this are too few for a verdict, and a person is asked; default 50'),
     sticky: z
       .union([z.enum(['none', 'cookie']), z.strictObject({ header: HeaderName })])

@@ -26,13 +26,16 @@ export interface Place {
   readonly allowedRegistries: BlockList
 }
 
+const LEAST_MEMORY_MB = 16
+
 /** The body of a create call: made from the typed spec only, nothing is passed through (D7). */
 export function containerBody(
   installation: string,
   network: string,
   spec: InstanceSpec & { readonly entrypoint?: readonly string[] },
 ): Readonly<Record<string, unknown>> {
-  const memory = spec.limits.memoryMb * 1024 * 1024
+  // The engine takes 0 for no limit; a release of long ago may ask for it.
+  const memory = Math.max(spec.limits.memoryMb, LEAST_MEMORY_MB) * 1024 * 1024
   return {
     Image: spec.digest,
     Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
@@ -52,7 +55,9 @@ export function containerBody(
       Memory: memory,
       MemorySwap: memory,
       NanoCpus: Math.round(spec.limits.cpus * 1e9),
-      PidsLimit: spec.limits.processes,
+      PidsLimit: Math.max(spec.limits.processes, 1),
+      // On a machine that runs out of memory an app dies before the server and the edge do, and a build before an app.
+      OomScoreAdj: 300,
       RestartPolicy: restartPolicy(spec.keepAlive),
       LogConfig: { Type: 'local', Config: { 'max-size': '10m', 'max-file': '2' } },
       NetworkMode: network,
