@@ -127,8 +127,9 @@ test.each(cases)(
       expect(['succeeded', 'failed'], `${freeze} at ${moment}: ${ended.message}`).toContain(ended.status)
 
       frozen.world.thaw()
-      const { wish } = await frozen.environment()
+      // The watch of the release before may have taken it back meanwhile: what is wished is read again each time.
       const isRight = async (): Promise<boolean> => {
+        const { wish } = await frozen.environment()
         const running = (await frozen.core.context.runtime.observe()).filter((one) => one.kind === 'instance' && one.state === 'running')
         return running.length === (wish.running ? wish.count : 0) && running.every((one) => one.set === wish.set)
       }
