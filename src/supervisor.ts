@@ -11,8 +11,9 @@ import { pause } from './lib/clock.ts'
 import { writeAtomic } from './lib/files.ts'
 import { type HeldSocket, holdSocket, type ListenAddress } from './lib/held-socket.ts'
 import { openLog } from './lib/log.ts'
-import { detach } from './lib/run.ts'
+import { detach, run } from './lib/run.ts'
 import { SignOfLife } from './lib/sign-of-life.ts'
+import { StandIn } from './lib/stand-in.ts'
 
 /** A socket that is opened for a program: it finds its number in the environment variable of this name. */
 const Listen = z.strictObject({ variable: z.string().regex(/^LOCKGATE_FD_\w+$/), address: z.string(), port: z.number() })
@@ -27,6 +28,8 @@ export const Processes = z.array(
     listen: z.array(Listen).default([]),
     /** Asked over HTTP for a sign of life; a program that is silent for too long is killed and started again. */
     alive: z.url().optional(),
+    /** Arguments with which it says whether it could start: while it could not, callers in its sockets are answered for it. */
+    check: z.array(z.string()).optional(),
   }),
 )
 export type Kept = z.output<typeof Processes>[number]
@@ -51,6 +54,7 @@ interface Running {
   ends: number
   notBefore: number
   readonly life: SignOfLife | null
+  readonly standIn: StandIn
 }
 
 /** Where the pid of a kept program stands. */
@@ -96,6 +100,7 @@ async function main(home: string): Promise<void> {
         ends: 0,
         notBefore: 0,
         life: kept.alive === undefined ? null : new SignOfLife(kept.alive),
+        standIn: new StandIn(),
       }
       running.set(kept.name, one)
       await keep(home, { ...one, kept }, sockets).then((next) => running.set(kept.name, next))
@@ -103,7 +108,10 @@ async function main(home: string): Promise<void> {
     }
     await pause(LOOK_MS)
   }
-  for (const one of [...running.values()].reverse()) await end(home, one)
+  for (const one of [...running.values()].reverse()) {
+    one.standIn.stop()
+    await end(home, one)
+  }
   await rm(pidFile(home, 'supervisor'), { force: true })
   log.info('supervisor ended', { home })
 }
@@ -123,9 +131,11 @@ async function keep(home: string, one: Running, sockets: Sockets): Promise<Runni
     const ends = now - one.startedAt > WELL_MS ? 1 : one.ends + 1
     const wait = ends === 1 ? 0 : backoffMs(ends - 1, 200, one.kept.listen.length > 0 ? MOST_WAIT_WITH_CALLERS_MS : MOST_WAIT_MS)
     openLog('info').warn('a program ended and is started again', { name: one.kept.name, pid: one.pid, ends, waitMs: wait })
+    if (ends > 1 && !(await isStartable(one.kept))) one.standIn.start(sockets.of(one.kept.listen).files)
     return { ...one, pid: 0, ends, notBefore: now + wait }
   }
   if (now < one.notBefore) return one
+  one.standIn.stop()
   const output = openSync(join(home, 'log', `${one.kept.name}.log`), 'a', 0o640)
   try {
     const { files, env } = sockets.of(one.kept.listen)
@@ -135,6 +145,14 @@ async function keep(home: string, one: Running, sockets: Sockets): Promise<Runni
   } finally {
     closeSync(output)
   }
+}
+
+async function isStartable({ file, check }: Kept): Promise<boolean> {
+  if (check === undefined) return true
+  return run(file, check, { anyStatus: true, timeoutMs: 10_000 }).then(
+    ({ status }) => status === 0,
+    () => false,
+  )
 }
 
 /** Listening sockets for as long as the supervisor lives. */

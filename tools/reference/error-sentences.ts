@@ -136,6 +136,7 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'runtime.refused': 'The engine understood and refused. The message has its words.',
   'runtime.remote': 'The engine is not on this machine, so the networks of instances cannot be reached. Run the server beside it.',
   'runtime.rootless': 'The networks of a rootless engine cannot be reached from the host. Use an engine that runs as root.',
+  'runtime.address_taken': 'Something that Lockgate did not make has the address of an instance. The instance gets another one.',
   'runtime.subnet_taken': 'Another network has the addresses of this environment. Choose another `instanceRange`, or remove that network.',
   'runtime.too_new': 'The engine wants a newer API than this Lockgate speaks. Upgrade Lockgate.',
   'runtime.too_old': 'The engine is older than Docker Engine 20.10. Upgrade it.',

@@ -1,6 +1,7 @@
 import { cp, mkdir, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
+import { pause } from '../../src/lib/clock.ts'
 import { run } from '../../src/lib/run.ts'
 import type { Settings } from '../../src/settings.ts'
 import { type Places, ROOT, SetupError, say } from './places.ts'
@@ -47,18 +48,30 @@ export async function deploySample(places: Places, env: Readonly<Record<string, 
   return app.environments[0]?.urls[0] ?? ''
 }
 
-/** Asks a route through the edge, on this machine, whatever DNS says. Throws SetupError unless it answers 200. */
-export function askThroughEdge(settings: Settings, url: string): Promise<void> {
+/** After everything was killed the engine, the server and the instances come up one after another. */
+const PATIENCE_MS = 60_000
+
+/** Asks a route through the edge, on this machine, whatever DNS says, until it answers 200. Throws SetupError when it does not within a minute. */
+export async function askThroughEdge(settings: Settings, url: string, patienceMs = PATIENCE_MS): Promise<void> {
   const { hostname } = new URL(url)
   const port = Number((settings.edge.config as { httpPort?: number }).httpPort ?? 80)
-  return new Promise((resolve, reject) => {
-    const asking = request({ host: '127.0.0.1', port, headers: { host: hostname }, timeout: 10_000 }, (response) => {
+  for (const began = performance.now(); ; await pause(500)) {
+    const answer = await askOnce(port, hostname)
+    if (answer === '200') return
+    if (performance.now() - began > patienceMs)
+      throw new SetupError(`${url} answers ${answer} through the edge, for ${patienceMs / 1_000} s; "lockgate status hello" and "lockgate doctor" say more.`)
+  }
+}
+
+/** The status, or what went wrong. */
+function askOnce(port: number, hostname: string): Promise<string> {
+  return new Promise((resolve) => {
+    const asking = request({ host: '127.0.0.1', port, headers: { host: hostname }, timeout: 15_000 }, (response) => {
       response.resume()
-      if (response.statusCode === 200) resolve()
-      else reject(new SetupError(`${url} answers ${response.statusCode} through the edge; "lockgate status hello" and "lockgate doctor" say more.`))
+      resolve(String(response.statusCode))
     })
-    asking.on('timeout', () => asking.destroy(new Error('no answer within 10 s')))
-    asking.on('error', (error) => reject(new SetupError(`${url} does not answer through the edge: ${error.message}`)))
+    asking.on('timeout', () => asking.destroy(new Error('nothing within 15 s')))
+    asking.on('error', (error) => resolve(error.message))
     asking.end()
   })
 }

@@ -4,7 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { Config as EdgeConfig } from '../../src/drivers/edge/haproxy/schema.ts'
-import { edgeListens, haproxyArguments, writeInitial } from '../../src/drivers/edge/haproxy/start.ts'
+import { edgeListens, haproxyArguments, haproxyCheck, writeInitial } from '../../src/drivers/edge/haproxy/start.ts'
 import { pause } from '../../src/lib/clock.ts'
 import { writeAtomic } from '../../src/lib/files.ts'
 import { SERVER_FLAGS } from '../../src/lib/node-flags.ts'
@@ -61,7 +61,7 @@ async function startAll(places: Places, how: { readonly keeper: Keeper; readonly
   }
   const news = await keeper.keep([
     ...(ours ? [ENGINE] : []),
-    { name: 'edge', file: edge.program, args: [...haproxyArguments(edge)], env: {}, listen: [...(await edgeListens(edge))] },
+    { name: 'edge', file: edge.program, args: [...haproxyArguments(edge)], env: {}, listen: [...(await edgeListens(edge))], check: [...haproxyCheck(edge)] },
     server,
   ])
   const built = `${JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version}+${readFileSync(join(ROOT, 'dist/build-id'), 'utf8').trim()}`

@@ -2,6 +2,7 @@ import { ConflictError, InvalidError } from '../../lib/errors.ts'
 import type { Actor } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import { type Environment, MAX_COUNT } from '../environment/environment.ts'
+import { mostInstances, resolveStrategy } from '../environment/strategy.ts'
 import type { Deployment } from './deployment.ts'
 import { openDeployment } from './open.ts'
 
@@ -32,6 +33,13 @@ export function scale(context: Operating, input: Operation & { readonly count: n
   if (!Number.isInteger(input.count) || input.count < 1 || input.count > MAX_COUNT) {
     throw new InvalidError('deployment.count_out_of_range', `An environment has 1 to ${MAX_COUNT} instances on one machine; "lockgate stop" leaves none.`)
   }
+  const strategy = resolveStrategy(input.environment.strategy, { count: input.count, bringsNew: true })
+  const most = mostInstances(strategy, MAX_COUNT)
+  if (input.count > most)
+    throw new InvalidError(
+      'deployment.count_out_of_range',
+      `${input.count} instances by ${strategy.kind} need more addresses than the network of an environment has: ${most} at most. "lockgate environment set --strategy rolling" allows more.`,
+    )
   return open(context, input, { verb: 'scale', count: input.count, needsRelease: false })
 }
 

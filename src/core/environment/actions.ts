@@ -25,8 +25,9 @@ export async function update(input: ActionInput): Promise<Outcome> {
   if (!release) return { kind: 'passed' }
   const wait = existing ? tooEarly(context, existing) : null
   if (wait) return wait
+  const taken = { confirmedGeneration: senses.confirmedGeneration, foreign: existing ? [] : await foreignOf(input) }
   const record = await intent(input, async (tx) => {
-    if (!existing) await addInstance(tx, input, { name, release, confirmedGeneration: senses.confirmedGeneration })
+    if (!existing) await addInstance(tx, input, { name, release, taken })
   })
   const instance = existing ?? (await context.store.read.instances.get(EVERYTHING, name))
   try {
@@ -41,7 +42,7 @@ export async function update(input: ActionInput): Promise<Outcome> {
 async function addInstance(
   tx: Tx,
   input: ActionInput,
-  made: { readonly name: string; readonly release: Release; readonly confirmedGeneration: number },
+  made: { readonly name: string; readonly release: Release; readonly taken: Parameters<typeof freeAddress>[2] },
 ): Promise<void> {
   const { context, snapshot, step } = input
   const { environment } = snapshot
@@ -55,7 +56,7 @@ async function addInstance(
     releaseId: made.release.id,
     set: step.set,
     ordinal: step.ordinal,
-    address: freeAddress(rangeOf(environment, context.settings.instanceRange), known, made.confirmedGeneration),
+    address: freeAddress(rangeOf(environment, context.settings.instanceRange), known, made.taken),
     port: made.release.runSpec.port,
     arm: step.arm ?? environment.liveArm,
     traffic: 'none',
@@ -126,7 +127,13 @@ export async function start(input: ActionInput): Promise<Outcome> {
     if (observed.state === 'exited' && startedHere) return exited(input, { instance, observed })
     const wait = tooEarly(context, instance)
     if (wait) return wait
-    await context.runtime.start(instance.name)
+    if ((await foreignOf(input)).includes(instance.address)) return moveAddress(input, instance)
+    try {
+      await context.runtime.start(instance.name)
+    } catch (error) {
+      if (codeOf(error) !== 'runtime.address_taken') throw error
+      return moveAddress(input, instance)
+    }
     return {
       kind: 'waiting',
       for: `its first answer (${release.runSpec.health.startDeadlineMs / 1000} s at most)`,
@@ -145,6 +152,27 @@ export async function start(input: ActionInput): Promise<Outcome> {
     for: `${state}, ${seconds} s of ${release.runSpec.health.startDeadlineMs / 1000} s`,
     afterMs: snapshot.direction === 'keep' && step.kind === 'start' ? 500 : 250,
   }
+}
+
+function foreignOf({ context, snapshot }: ActionInput): Promise<readonly string[]> {
+  return context.runtime.foreignAddresses(subnetOf(snapshot.environment, context.settings.instanceRange))
+}
+
+/** Something that is not ours has the address of an instance that does not run: it gets another, and its container is made anew. */
+async function moveAddress(input: ActionInput, instance: Instance): Promise<Outcome> {
+  const { context, snapshot, senses } = input
+  const foreign = [...(await foreignOf(input)), instance.address]
+  const address = await context.store.transaction(async (tx) => {
+    const known = await tx.instances.list(EVERYTHING, { where: { environmentId: snapshot.environment.id } })
+    const taken = { confirmedGeneration: senses.confirmedGeneration, foreign }
+    const moved = freeAddress(rangeOf(snapshot.environment, context.settings.instanceRange), known, taken)
+    await tx.instances.save(instance, { ...instance, address: moved, traffic: 'none' })
+    await route(tx, snapshot)
+    return moved
+  })
+  context.log.warn('the address of an instance is taken; it gets another', { instance: instance.name, taken: instance.address, address })
+  await context.runtime.remove(instance.name)
+  return { kind: 'waiting', for: `another address than ${instance.address}, which something else has`, afterMs: 0 }
 }
 
 async function exited(input: ActionInput, found: { readonly instance: Instance; readonly observed: ObservedInstance }): Promise<Outcome> {

@@ -30,6 +30,11 @@ export class Progress {
     const { environment, active, direction } = snapshot
     const key = `${environment.id}/${active?.id ?? 'keep'}/${direction}`
     for (const other of this.#seen.keys()) if (other !== key && other.startsWith(`${environment.id}/`)) this.#forget(other)
+    if (active === null && plan.batches.length === 0) {
+      // All is as wished: what is repaired next is another matter.
+      this.#forget(key)
+      return 0
+    }
     const rest = JSON.stringify(plan.batches.map(({ lanes }) => lanes.map((lane) => lane.map((step) => step.key))))
     const seen = this.#seen.get(key) ?? new Set()
     if (!seen.has(rest)) this.#budgets.forget(key)

@@ -121,7 +121,8 @@ function viewOf(instance: Instance, by: { readonly snapshot: Snapshot; readonly 
     ready: observed?.state === 'running' && (probe.state === 'ready' || believed),
     traffic: instance.traffic,
     unconfirmed: instance.traffic !== 'none' && !by.confirmed,
-    inFlight: instance.traffic !== 'out' ? null : wasCut ? 0 : (by.senses.inFlight.get(instance.name) ?? null),
-    faulty: instance.fault !== null,
+    // What is in flight to an address that leads nowhere has no answer to wait for.
+    inFlight: instance.traffic !== 'out' ? null : wasCut || observed?.isAttached === false ? 0 : (by.senses.inFlight.get(instance.name) ?? null),
+    faulty: instance.fault !== null || observed?.isAttached === false,
   }
 }

@@ -135,6 +135,22 @@ export function resolveStrategy(strategy: Strategy, deployment: { readonly count
   return strategy.kind === 'canary' && !deployment.bringsNew ? { kind: 'blue-green' } : strategy
 }
 
+/** Addresses of an environment's network that instances may have. */
+const ADDRESSES = 52
+
+/** How many instances an environment may have, so that a deployment finds an address for every new one beside the old ones. */
+export function mostInstances(strategy: ResolvedStrategy, most: number): number {
+  switch (strategy.kind) {
+    case 'rolling':
+      return Math.min(most, ADDRESSES - strategy.surge)
+    case 'recreate':
+      return most
+    case 'blue-green':
+    case 'canary':
+      return Math.min(most, Math.floor(ADDRESSES / 2))
+  }
+}
+
 /** `canary 5, 25, 50 %, 1 m each`: for people. */
 export function strategyText(strategy: Strategy): string {
   switch (strategy.kind) {

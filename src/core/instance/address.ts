@@ -17,16 +17,22 @@ export function subnetOf(environment: Environment, range: Range): Subnet {
 
 /**
  * An address that no instance has, and that no edge may still name: one that was given back is free only once the edge
- * confirmed the generation without it. The one longest unused comes first. Throws UnavailableError `address.none_free`.
+ * confirmed the generation without it, and one that something else has (`foreign`) never is. The one longest unused comes first. Throws UnavailableError `address.none_free`.
  */
-export function freeAddress(subnet: Range, known: readonly Instance[], confirmedGeneration: number): string {
+export function freeAddress(
+  subnet: Range,
+  known: readonly Instance[],
+  taken: { readonly confirmedGeneration: number; readonly foreign: readonly string[] },
+): string {
   const lastUse = new Map<string, number>()
   for (const instance of known) {
-    const blocked = instance.removedAt === null || instance.removedGeneration > confirmedGeneration
+    const blocked = instance.removedAt === null || instance.removedGeneration > taken.confirmedGeneration
     lastUse.set(instance.address, Math.max(lastUse.get(instance.address) ?? 0, blocked ? Number.POSITIVE_INFINITY : (instance.removedAt ?? 0)))
   }
   const candidates = Array.from({ length: LAST - FIRST + 1 }, (_, at) => formatAddress(subnet.first + FIRST + at))
-  const free = candidates.filter((address) => lastUse.get(address) !== Number.POSITIVE_INFINITY).sort((a, b) => (lastUse.get(a) ?? 0) - (lastUse.get(b) ?? 0))
+  const free = candidates
+    .filter((address) => !taken.foreign.includes(address) && lastUse.get(address) !== Number.POSITIVE_INFINITY)
+    .sort((a, b) => (lastUse.get(a) ?? 0) - (lastUse.get(b) ?? 0))
   if (free[0] === undefined)
     throw new UnavailableError(
       'address.none_free',

@@ -60,6 +60,8 @@ export interface ObservedInstance {
   readonly digest: string
   readonly address: string | null
   readonly startedAt: number | null
+  /** false: it runs, and its address does not lead to it: its network was deleted, or the machine has the address itself. */
+  readonly isAttached?: boolean
 }
 
 export type ProbeState = 'unknown' | 'ready' | 'not-ready'

@@ -86,6 +86,7 @@ export interface Runtime {
   observe(environmentId?: string): Promise<ObservedInstance[]>
   /** Creates it, not started, with network when needed; changes `keepAlive` of an existing one; else leaves it as it is. */
   ensure(spec: InstanceSpec): Promise<void>
+  /** Throws RejectedError `runtime.address_taken` when something that is not ours has its address. */
   start(name: string): Promise<void>
   /** Puts a file into the root folder of one that was created, for its programs to read. */
   putFile(name: string, file: { readonly name: string; readonly bytes: Uint8Array }): Promise<void>
@@ -93,6 +94,8 @@ export interface Runtime {
   stop(name: string): Promise<void>
   remove(name: string): Promise<void>
   removeNetwork(environmentId: string): Promise<void>
+  /** Addresses of a subnet that something has which is not ours: a container in that network, or an interface of the machine. */
+  foreignAddresses(subnet: Subnet): Promise<readonly string[]>
   /**
    * Resolves NAME:TAG, NAME@sha256:… or a config digest, pulling when the engine does not have it; nothing that only begins like an id
    * is one. `forApp`: a person named it for this app; RejectedError `image.of_another_app` for one that was built for another.

@@ -27,8 +27,8 @@ export interface ConfigInput {
 /** Where a free slot points to: nothing listens there. */
 export const PARKED = { address: '127.0.0.1', port: 1 } as const
 export const DEFAULT_TIMEOUT_MS = 60_000
-/** 16 kB, HAProxy's own, is too little for what apps put into cookies and Content-Security-Policy. */
-const BUFFER_BYTES = 65_536
+/** 16 kB, HAProxy's own, is too little for what apps put into cookies and Content-Security-Policy. Above it HAProxy 2.6 answers 400 without a page. */
+const BUFFER_BYTES = 131_072
 /**
  * Requests a second for one app from which on none of its connections is idle so long that the app closes it: each is used again
  * after as many seconds as there are connections by this rate.

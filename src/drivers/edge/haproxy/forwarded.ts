@@ -4,12 +4,16 @@ import type { Config } from './schema.ts'
 /** `name[:port]`, or an IPv6 address in brackets: a Host that is anything else is answered 400. */
 const HOST = '^([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?[.]?|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?$'
 
+/** More than this in cookies is answered with a page that says so, before it meets the bound of HAProxy's buffer. */
+const COOKIE_BYTES = 64_512
+
 /** The rules that refuse or clean what no app should see. `txn.host` is the name that was asked for: lower case, without port. */
 export function admission(config: Config): string {
   const page = `content-type "text/html; charset=utf-8" file ${config.directory}/pages/400.html hdr Cache-Control no-store`
   return `  # Of a header with a comma \`req.hdr\` has one part only: \`req.fhdr\` has the whole.
   http-request return status 400 ${page} unless { req.fhdr(host),lower -m reg ${HOST} } !{ req.fhdr_cnt(host) gt 1 }
   http-request set-var(txn.host) req.fhdr(host),host_only,lower,rtrim(.)
+  http-request return status 431 content-type "text/html; charset=utf-8" file ${config.directory}/pages/431.html hdr Cache-Control no-store if { req.fhdr(cookie) -m len gt ${COOKIE_BYTES} }
   # Many programs take X_Forwarded_For for X-Forwarded-For.
   http-request del-header _ -m sub
 `

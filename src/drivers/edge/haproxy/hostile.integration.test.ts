@@ -118,8 +118,9 @@ test('large cookies and large answer headers pass; larger ones say what is wrong
   for (const bytes of [15_900, 16_384, 40_000, 60_000])
     expect(await raw(port, `GET /?bytes=${bytes} HTTP/1.1\r\nHost: big.test\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1.1 200 /)
   expect((await ask(port, 'shop.test', { path: '/?bytes=1', ...cookie(12_000) })).status).toBe(200)
-  const tooLarge = await ask(port, 'big.test', { path: '/?bytes=80000' })
-  expect(tooLarge).toMatchObject({ status: 502, body: expect.stringContaining('more than 63 kB of headers') })
+  const tooLarge = await ask(port, 'big.test', { path: '/?bytes=140000' })
+  expect(tooLarge).toMatchObject({ status: 502, body: expect.stringContaining('more than 127 kB of headers') })
+  expect(await ask(port, 'shop.test', cookie(70_000))).toMatchObject({ status: 431, body: expect.stringContaining('more than 63 kB of cookies') })
 })
 
 test('what a trusted proxy says is kept, and nobody else is trusted', async () => {

@@ -1,7 +1,6 @@
 import type { Reading } from '../../../core/instance/reading.ts'
 import type { RoutingTable } from '../../../core/route/route.ts'
-import { pause } from '../../../lib/clock.ts'
-import { RejectedError, UnavailableError } from '../../../lib/errors.ts'
+import { codeOf, UnavailableError } from '../../../lib/errors.ts'
 import type { Log } from '../../../lib/log.ts'
 import type { Driver } from '../../driver.ts'
 import type { Edge, EdgeInfo } from '../types.ts'
@@ -13,6 +12,7 @@ import { hostFacts, Mirror } from './mirror.ts'
 import { assign, atLeast, backendOf, bounded, emptyPool, leaving, release, serversOf, slotsOf } from './pool.ts'
 import { givenSlots, readingOf, servingSlot, withBaselines } from './readings.ts'
 import { recoveredPool } from './recover.ts'
+import { reloadTo } from './reload.ts'
 import { Config, type Pool } from './schema.ts'
 import { MasterSocket } from './socket.ts'
 import { masterSocketPath, takeOver } from './start.ts'
@@ -21,9 +21,6 @@ import { type Load, Worker } from './worker.ts'
 export interface EdgeNeeds {
   readonly log: Log
 }
-
-/** How long a new worker may take to start after a reload. */
-const RELOAD_DEADLINE_MS = 20_000
 
 /** HAProxy beside us on this machine. Opening it does not ask it: it may come up after us. */
 export const haproxy: Driver<Edge, typeof Config, EdgeNeeds> = {
@@ -63,7 +60,14 @@ class HaproxyEdge implements Edge {
   }
 
   serve(table: RoutingTable): Promise<number> {
-    return this.#alone(() => this.#serve(table))
+    return this.#alone(async () => {
+      try {
+        return await this.#serve(table)
+      } catch (error) {
+        if (codeOf(error) === 'edge.unreachable') await this.#prepareStart(table)
+        throw error
+      }
+    })
   }
 
   generation(): Promise<number | null> {
@@ -113,6 +117,8 @@ class HaproxyEdge implements Edge {
 
   takenOut(): Promise<readonly string[]> {
     return this.#alone(async () => {
+      const damaged = await this.#mirror.restore()
+      if (damaged.length > 0) this.#log.warn('files of the edge were missing or changed, and are written again', { damaged })
       const used = Object.entries((await this.#loadPool()).backends).filter(([, { retired }]) => !retired)
       const down = await (await this.#current()).worker.takenOut(used.map(([name]) => name))
       return used.flatMap(([name, { slots }]) => slots.flatMap((slot, index) => (slot?.ready && down.has(serverName(name, index)) ? [slot.instance] : [])))
@@ -149,6 +155,14 @@ class HaproxyEdge implements Edge {
     return (await this.#workerOf(pid).generation()) ?? table.generation
   }
 
+  /** HAProxy does not run, or cannot start from its files: they are written as the table wants them, so that its next start is right. */
+  async #prepareStart(table: RoutingTable): Promise<void> {
+    const pool = assign(atLeast(this.#pool ?? (await this.#mirror.readPool()) ?? emptyPool(this.#config.pool), this.#config.pool), table.arms)
+    await this.#mirror
+      .write(pool, desiredState(table, pool).maps, true)
+      .catch((error: unknown) => this.#log.warn('the files of the edge were not prepared', { error }))
+  }
+
   /** Decided before anything is written: a pool that HAProxy could not start with must not be what it starts from. */
   async #assigned(worker: Worker, before: Pool, table: RoutingTable): Promise<Pool> {
     const pool = assign(atLeast(before, this.#config.pool), table.arms)
@@ -174,7 +188,10 @@ class HaproxyEdge implements Edge {
     const reload = (await worker.structure()) !== structure
     await this.#mirror.write(pool, desired.maps, reload)
     this.#pool = pool
-    if (reload) await this.#reload(worker.pid, structure)
+    if (reload) {
+      this.#log.info('the edge hands over to a new worker', { before: worker.pid, structure })
+      await reloadTo({ socket: this.#socket, before: worker.pid, structure, structureOf: (pid) => this.#workerOf(pid).structure() })
+    }
     const { worker: serving, old } = await this.#current()
     await serving.sync(desired)
     for (const pid of old) await this.#syncOld(pid, desired)
@@ -230,27 +247,6 @@ class HaproxyEdge implements Edge {
     const workers = await this.#socket.workers().catch(() => null)
     const generation = workers?.current ? await this.#workerOf(workers.current).generation() : null
     return infoOf({ config: this.#config, isWritable, pool, workers, generation })
-  }
-
-  async #reload(before: number, structure: string): Promise<void> {
-    this.#log.info('the edge hands over to a new worker', { before, structure })
-    await this.#socket.reload()
-    const started = performance.now()
-    while (performance.now() - started < RELOAD_DEADLINE_MS) {
-      // The master starts itself anew: for some milliseconds its socket refuses.
-      const workers = await this.#socket.workers().catch(() => null)
-      if (workers?.current && workers.current !== before) {
-        const found = await this.#workerOf(workers.current)
-          .structure()
-          .catch(() => null)
-        if (found === structure) return
-      }
-      await pause(20)
-    }
-    throw new RejectedError(
-      'edge.refused',
-      `HAProxy did not start a worker with the new configuration in ${RELOAD_DEADLINE_MS / 1000} s. Its own log says why.`,
-    )
   }
 
   async #current(): Promise<{ readonly worker: Worker; readonly old: readonly number[] }> {

@@ -1,20 +1,24 @@
 // The folder on disk: what HAProxy starts from after a crash, and what this driver remembers. Every file is replaced whole.
-import { access, constants, readFile } from 'node:fs/promises'
+import { access, constants, readFile, rm, stat } from 'node:fs/promises'
 import { messageOf, UnavailableError } from '../../../lib/errors.ts'
 import { failpoint } from '../../../lib/failpoint.ts'
-import { makeFolder, readIfThere, writeAtomic } from '../../../lib/files.ts'
+import { makeFolder, makeFolderFor, readIfThere, writeAtomic } from '../../../lib/files.ts'
 import { run } from '../../../lib/run.ts'
 import { configPath, configurationText, type HostFacts, mapText, pageFiles } from './config.ts'
 import type { Maps } from './desired.ts'
 import { luaPath, luaText } from './lua.ts'
 import { type Config, MAP_NAMES, mapFile, Pool } from './schema.ts'
 
+/** How often the files that HAProxy would start from are compared with what was written. */
+const COMPARE_MS = 4_000
+
 /** What HAProxy starts from: configuration, maps, pages and the pool, kept equal to what the running worker is given. */
 export class Mirror {
   readonly #config: Config
   readonly #host: HostFacts
-  /** What is on disk, by path, as far as we wrote or read it. */
-  readonly #texts = new Map<string, string>()
+  /** What is on disk, by path, as far as we wrote it; and what the file looked like then: whoever changes it changes that. */
+  readonly #texts = new Map<string, Written>()
+  #comparedAt = 0
 
   constructor(config: Config, host: HostFacts) {
     this.#config = config
@@ -59,6 +63,16 @@ export class Mirror {
     failpoint('edge.mirror-written')
   }
 
+  /** Writes again what was written and is not there as it was: a crash of HAProxy must find every file whole. Gives their paths. */
+  async restore(): Promise<readonly string[]> {
+    if (performance.now() - this.#comparedAt < COMPARE_MS) return []
+    this.#comparedAt = performance.now()
+    const damaged: Record<string, string> = {}
+    for (const [path, { text, mark }] of this.#texts) if ((await markOf(path)) !== mark) damaged[path] = text
+    if (Object.keys(damaged).length > 0) await this.#write(damaged)
+    return Object.keys(damaged)
+  }
+
   async isWritable(): Promise<boolean> {
     return access(this.#config.directory, constants.W_OK).then(
       () => true,
@@ -71,13 +85,15 @@ export class Mirror {
   }
 
   async #write(texts: Readonly<Record<string, string>>): Promise<void> {
-    const changed = Object.entries(texts).filter(([path, text]) => this.#texts.get(path) !== text)
     try {
       await Promise.all(
-        changed.map(async ([path, text]) => {
+        Object.entries(texts).map(async ([path, text]) => {
+          const written = this.#texts.get(path)
+          if (written?.text === text && written.mark === (await markOf(path))) return
           this.#texts.delete(path)
+          await makeFolderFor(path)
           await writeAtomic(path, text)
-          this.#texts.set(path, text)
+          this.#texts.set(path, { text, mark: await markOf(path) })
         }),
       )
     } catch (cause) {
@@ -90,7 +106,10 @@ export class Mirror {
   async #check(configuration: string): Promise<void> {
     const candidate = `${configPath(this.#config)}.candidate`
     await this.#write({ [candidate]: configuration })
-    const result = await run(this.#config.program, ['-c', '-f', candidate], { anyStatus: true })
+    const result = await run(this.#config.program, ['-c', '-f', candidate], { anyStatus: true }).finally(async () => {
+      this.#texts.delete(candidate)
+      await rm(candidate, { force: true })
+    })
     if (result.status === 0) return
     const why = result.stderr.split('\n').filter((line) => line.includes('[ALERT]'))
     throw new UnavailableError('edge.mirror', `HAProxy does not accept the configuration: ${(why[0] ?? result.stderr).trim().slice(0, 500)}`)
@@ -105,6 +124,18 @@ export async function hostFacts(config: Config): Promise<HostFacts> {
   const users = asRoot ? await readFile('/etc/passwd', 'utf8') : ''
   const there = users.split('\n').some((line) => line.startsWith(`${wanted}:`))
   return { ipv6: (interfaces ?? '').trim() !== '', user: there ? wanted : null }
+}
+
+interface Written {
+  readonly text: string
+  /** null: it was gone again at once. */
+  readonly mark: string | null
+}
+
+/** Inode, size and time of change of a file; null: it is not there. Cheaper than reading maps of 100,000 lines every few seconds. */
+async function markOf(path: string): Promise<string | null> {
+  const found = await stat(path, { bigint: true }).catch(() => null)
+  return found && `${found.ino} ${found.size} ${found.mtimeNs}`
 }
 
 function parseJson(text: string): unknown {

@@ -19,16 +19,17 @@ ${body}
 
 /** Pages that are the same for everybody, by file name. */
 export const STATIC_PAGES: Readonly<Record<string, string>> = {
-  '400.html': page(
-    'Bad request',
-    '<h1>Bad request</h1><p>This request could not be understood: its Host is not a name, or its headers and cookies are larger than 63 kB together. Deleting the cookies of this site may help.</p>',
+  '400.html': page('Bad request', '<h1>Bad request</h1><p>This request could not be understood: its Host is not a name.</p>'),
+  '431.html': page(
+    'Too many cookies',
+    '<h1>Too many cookies</h1><p>The browser sent more than 63 kB of cookies with this request. Delete the cookies of this site and try again.</p>',
   ),
   '429.html': page('Too many requests', '<h1>Too many requests</h1><p>This app has as many requests open as it may have. Try again in a moment.</p>'),
   '404.html': page('Not found', '<h1>Nothing here</h1><p>No app has this address. Check the spelling, or ask whoever gave you the link.</p>'),
   '408.html': page('Request timed out', '<h1>Request timed out</h1><p>The request did not arrive in time. Try again.</p>'),
   '502.html': page(
     'Bad gateway',
-    '<h1>The app broke off</h1><p>The app ended the connection before it answered, or its answer begins with more than 63 kB of headers. Try again in a moment.</p>',
+    '<h1>The app broke off</h1><p>The app ended the connection before it answered, or its answer begins with more than 127 kB of headers. Try again in a moment.</p>',
   ),
   '504.html': page('Timed out', '<h1>The app took too long</h1><p>The app did not answer in time. Try again in a moment.</p>'),
 }

@@ -4,9 +4,9 @@ import { Agent, type IncomingMessage, request } from 'node:http'
 import { createServer, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { anApp } from '../../../../test/support/an-app.ts'
-import { startAppServer } from '../../../../test/support/app-server.ts'
-import { ask, aTable, target } from '../../../../test/support/edge.ts'
-import { startHaproxy } from '../../../../test/support/haproxy.ts'
+import { startAppServer, startH2cAppServer } from '../../../../test/support/app-server.ts'
+import { ask, aTable, echo, target } from '../../../../test/support/edge.ts'
+import { freePort, startHaproxy } from '../../../../test/support/haproxy.ts'
 import { until } from '../../../../test/support/until.ts'
 import { pause } from '../../../lib/clock.ts'
 import { silentLog } from '../../../lib/log.ts'
@@ -80,6 +80,23 @@ test('what was in traffic and has no instance at all is waited for too, and beyo
   await edge.serve(aTable(5, [{ hosts: ['shop.test'], arm: 'e-shop.test/blue', targets: [target(app)], repairMs: 60_000 }]))
   expect((await held).status).toEqual(200)
 }, 30_000)
+
+test('a request over HTTP/2 waits as well, and its body arrives', async () => {
+  const running = await startHaproxy()
+  onTestFinished(() => running.stop())
+  const edge = await haproxy.create(running.config, { log: silentLog })
+  const app = await startH2cAppServer('rpc')
+  onTestFinished(() => app.kill())
+  const dead = { instance: 'i-0', address: '127.0.0.1', port: await freePort(), ready: true }
+  const rpc = { hosts: ['rpc.test'], protocol: 'h2c' as const, repairMs: REPAIR_MS }
+  await edge.serve(aTable(1, [{ ...rpc, targets: [dead] }]))
+
+  const sent = echo({ port: running.config.httpPort, host: 'rpc.test' }, Buffer.alloc(100_000, 'x'))
+  await until('it waits', async () => (await edge.held('e-rpc.test')) === 1, 15_000)
+  await edge.serve(aTable(2, [{ ...rpc, targets: [target(app)] }]))
+
+  expect(await sent).toBe(100_000)
+}, 40_000)
 
 test('an environment that is not being repaired shows its page at once', async () => {
   const { edge, app, port } = await served(0)

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -14,7 +14,7 @@ import { livePid, pidFile } from '../../../supervisor.ts'
 import { haproxy } from './index.ts'
 import { Config } from './schema.ts'
 import { MasterSocket } from './socket.ts'
-import { edgeListens, haproxyArguments, masterSocketPath } from './start.ts'
+import { edgeListens, haproxyArguments, haproxyCheck, masterSocketPath } from './start.ts'
 
 /** HAProxy under the real supervisor, in a folder of its own. */
 async function supervised() {
@@ -22,7 +22,7 @@ async function supervised() {
   const config = Config.parse({ directory: join(home, 'edge'), httpPort: await freePort(), bind: '127.0.0.1' })
   for (const folder of ['run', 'log']) await mkdir(join(home, folder), { recursive: true })
   const edge = await haproxy.create(config, { log: silentLog })
-  const kept = { name: 'edge', file: config.program, args: haproxyArguments(config), listen: await edgeListens(config) }
+  const kept = { name: 'edge', file: config.program, args: haproxyArguments(config), listen: await edgeListens(config), check: haproxyCheck(config) }
   await writeFile(join(home, 'processes.json'), JSON.stringify([kept]))
   const start = () => {
     const child = launch(process.execPath, [new URL('../../../supervisor.ts', import.meta.url).pathname, home])
@@ -174,3 +174,19 @@ test('HAProxy serves on while its supervisor is killed, and the next one takes o
   expect((await again.stop()).refused).toEqual(0)
   expect((await ask(port, 'shop.test')).body).toEqual('i-1')
 })
+
+test('while HAProxy cannot start whoever comes is told so at once, and is served when it can', async () => {
+  const { edge, config, port, master, isUp } = await supervised()
+  const app = await anApp('i-1')
+  await edge.serve(aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }]))
+  const path = join(config.directory, 'haproxy.cfg')
+  const good = await readFile(path, 'utf8')
+
+  await writeFile(path, 'global\n  nonsense\n')
+  process.kill(master() ?? 0, 'SIGKILL')
+  await until('it is said', async () => (await ask(port, 'shop.test').catch(() => ({ status: 0 }))).status === 503, 15_000)
+  await writeFile(path, good)
+  await isUp()
+
+  await until('it serves', async () => (await ask(port, 'shop.test').catch(() => ({ body: '' }))).body === 'i-1', 15_000)
+}, 60_000)

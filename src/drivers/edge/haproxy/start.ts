@@ -18,6 +18,11 @@ export function haproxyArguments(config: Config): readonly string[] {
   return ['-W', '-S', `${masterSocketPath(config)},mode,600`, '-f', configPath(config)]
 }
 
+/** The arguments with which HAProxy says whether it could start from its files. */
+export function haproxyCheck(config: Config): readonly string[] {
+  return ['-c', '-f', configPath(config)]
+}
+
 /**
  * The sockets that whoever keeps HAProxy alive may open and hold for it: each is handed on as an open file, whose number stands
  * in the environment variable. HAProxy opens those itself that are not.

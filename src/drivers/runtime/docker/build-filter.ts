@@ -4,6 +4,7 @@ import { readIfThere } from '../../../lib/files.ts'
 import { overlaps, parseRange } from '../../../lib/ipv4.ts'
 import { INNER_NETWORKS } from '../../../lib/outside.ts'
 import { run } from '../../../lib/run.ts'
+import { removeGuard } from './instance-guard.ts'
 
 /** Name of the bridge of builds: fixed, so that a rule can name it; at most the 15 characters an interface may have. */
 export function buildInterface(installation: string): string {
@@ -90,7 +91,8 @@ export class BuildFilter {
   }
 }
 
-/** Removes the rules of an installation; of nothing is fine. */
+/** Removes the rules of an installation, those of its instances too; of nothing is fine. */
 export async function removeFilter(installation: string): Promise<void> {
   await run('nft', ['delete', 'table', 'inet', buildTable(installation)], { anyStatus: true }).catch(() => undefined)
+  await removeGuard(installation)
 }

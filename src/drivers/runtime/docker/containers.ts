@@ -5,6 +5,7 @@ import type { InstanceSpec } from '../types.ts'
 import type { BuildFilter } from './build-filter.ts'
 import { type EngineClient, EngineRefusal, type RegistryAuth, translated } from './client.ts'
 import { findImage, resolveImage } from './images.ts'
+import type { InstanceGuard } from './instance-guard.ts'
 import { instanceLabels, LABEL } from './labels.ts'
 import type { Networks } from './networks.ts'
 import { Inspected } from './schema.ts'
@@ -20,6 +21,7 @@ export interface Place {
   readonly networks: Networks
   readonly volumes: Volumes
   readonly filter: BuildFilter
+  readonly guard: InstanceGuard
   /** Who we are for a registry; null: nobody in particular. */
   readonly registryCredential: (host: string) => Promise<RegistryAuth | null>
   /** Inner networks in which registries may be that somebody names for an app. */
@@ -69,6 +71,7 @@ export function containerBody(
 /** Creates the container of a spec, or leaves it as it is; one of ours with another key or image is replaced. */
 export async function ensureContainer(place: Place, spec: InstanceSpec): Promise<void> {
   await translated(`create ${spec.name}`, async () => {
+    await place.guard.stand()
     const network = await place.networks.ensure(spec.subnet)
     failpoint('engine.network-made')
     // Again: a second server or an earlier call that we gave up on may have created it in between, or the image had to be brought back.

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ConflictError, NotFoundError } from '../../../lib/errors.ts'
+import { ConflictError, NotFoundError, RejectedError } from '../../../lib/errors.ts'
 import { networks } from '../../../lib/outside.ts'
 import { tarStream } from '../../../lib/tar.ts'
 import type { Driver } from '../../driver.ts'
@@ -13,6 +13,7 @@ import { watchContainers } from './events.ts'
 import { execIn } from './exec.ts'
 import { parseReference, removeImage, resolveImage } from './images.ts'
 import { engineInfo } from './info.ts'
+import { InstanceGuard } from './instance-guard.ts'
 import { listeningOf } from './listening.ts'
 import { readLogs } from './logs.ts'
 import { Networks } from './networks.ts'
@@ -47,6 +48,7 @@ export const docker: Driver<RuntimeParts, typeof Config, DockerNeeds | undefined
       },
       allowedRegistries: networks(config.registryNetworks),
       filter: new BuildFilter(installation, config.allowNetworks),
+      guard: new InstanceGuard({ installation, range: config.instanceRange, allowLinkLocal: config.allowLinkLocal }),
     }
     return { runtime: openRuntime(place, config), boxes: openBoxes(place) }
   },
@@ -63,7 +65,8 @@ function openRuntime(place: Place, config: Config): Runtime {
   return {
     observe: (environmentId) => translated('list containers', () => observer.observe(environmentId)),
     ensure: (spec) => ensureContainer(place, spec),
-    start: (name) => translated(`start ${name}`, async () => client.send({ method: 'POST', path: `/containers/${(await there(name)).Id}/start` })),
+    start: (name) => translated(`start ${name}`, () => startContainer(client, name, there)),
+    foreignAddresses: ({ environmentId, cidr }) => translated('look at a network', () => networks.foreign(environmentId, cidr)),
     putFile: (name, { name: file, bytes }) =>
       translated(`put a file into ${name}`, async () => {
         const tar = tarStream(async (into) => void into.entry({ name: file, mode: 0o444 }, Buffer.from(bytes)))
@@ -111,6 +114,18 @@ function openRuntime(place: Place, config: Config): Runtime {
       }),
     watch: (signal) => watchContainers(client, installation, signal),
     info: () => engineInfo(place, config.instanceRange),
+  }
+}
+
+async function startContainer(client: EngineClient, name: string, there: (name: string) => Promise<Inspected>): Promise<void> {
+  try {
+    await client.send({ method: 'POST', path: `/containers/${(await there(name)).Id}/start` })
+  } catch (error) {
+    if (error instanceof EngineRefusal && /Address already in use/i.test(error.message))
+      throw new RejectedError('runtime.address_taken', `The address of ${name} is taken by a container that Lockgate did not make (${error.message})`, {
+        cause: error,
+      })
+    throw error
   }
 }
 

@@ -34,6 +34,7 @@ export async function engineInfo(place: Place, instanceRange: string): Promise<R
       rangeCheck(parseRange(instanceRange), await hostRoutes(), (await networks.ranges()).filter((range) => range.includes('.')).map(parseRange)),
       diskCheck(await place.volumes.unbounded()),
       filterCheck(await place.filter.missing()),
+      guardCheck(place.guard.missing),
     ]
     return { name: 'docker', version: version.Version, checks }
   } catch (error) {
@@ -58,6 +59,16 @@ function filterCheck(missing: string | null): Check {
     name,
     ok: false,
     sentence: `Builds reach private networks and this host; those of untrusted changes get no network: ${missing}. Install nftables and run the server as root`,
+  }
+}
+
+function guardCheck(missing: string | null): Check {
+  const name = 'instance-network'
+  if (missing === null) return { name, ok: true, sentence: 'Addresses of instances stay inside this machine, and instances do not reach link-local addresses' }
+  return {
+    name,
+    ok: false,
+    sentence: `Instances reach the metadata service of a cloud, and requests to a deleted network leave this machine: ${missing}. Install nftables and iproute2 and run the server as root`,
   }
 }
 

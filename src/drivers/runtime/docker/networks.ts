@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
+import { networkInterfaces } from 'node:os'
 import { z } from 'zod'
 import { ConflictError, RejectedError } from '../../../lib/errors.ts'
+import { overlaps, parseAddress, parseRange } from '../../../lib/ipv4.ts'
 import type { Subnet } from '../types.ts'
 import { buildInterface } from './build-filter.ts'
 import { type EngineClient, EngineRefusal } from './client.ts'
@@ -46,6 +48,15 @@ export class Networks {
       subnet: null,
       options: { [BRIDGE_NAME]: buildInterface(this.#installation), 'com.docker.network.bridge.enable_icc': 'false' },
     })
+  }
+
+  /** Addresses of the environment's range that something has which Lockgate did not make: a container, or this machine itself. */
+  async foreign(environmentId: string, cidr: string): Promise<string[]> {
+    const present = await this.#find(this.#nameOf(environmentId))
+    const range = parseRange(cidr)
+    const strangers = Object.values(present?.Containers ?? {}).filter(({ Name }) => !Name.startsWith(`lockgate-${this.#installation}-`))
+    const here = hostAddresses().filter((address) => overlaps(range, { first: parseAddress(address), prefix: 32 }))
+    return [...strangers.map(({ IPv4Address }) => IPv4Address.split('/')[0] ?? ''), ...here]
   }
 
   /** Throws ConflictError `runtime.network_in_use` while containers are on it. */
@@ -137,6 +148,11 @@ export class Networks {
       throw error
     }
   }
+}
+
+/** IPv4 addresses of this machine's own interfaces. */
+export function hostAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).filter(({ family }) => family === 'IPv4').map(({ address }) => address))
 }
 
 /** The MTU of the interface of the default route: bridges default to 1500, which a tunnel below cannot carry. */

@@ -2,7 +2,14 @@ import type { ContainerState, ObservedInstance } from '../../../core/instance/in
 import { inspect, type Place } from './containers.ts'
 import { wasOutOfMemory } from './events.ts'
 import { LABEL, labelFilter } from './labels.ts'
+import { hostAddresses } from './networks.ts'
 import { type Inspected, Listed } from './schema.ts'
+
+/** Its network still gives it its address, and this machine has not taken that for itself. */
+function isAttached(listed: Listed, address: string): boolean {
+  const own = Object.values(listed.NetworkSettings?.Networks ?? {}).some(({ IPAddress }) => IPAddress === address)
+  return own && !hostAddresses().includes(address)
+}
 
 const STATES: Readonly<Record<string, ContainerState>> = {
   created: 'created',
@@ -27,10 +34,10 @@ interface Details {
  * that is kept by container until its state, or the time it is up, says that something happened.
  */
 export class Observer {
-  readonly #place: Pick<Place, 'client' | 'installation'>
+  readonly #place: Pick<Place, 'client' | 'installation' | 'guard'>
   readonly #known = new Map<string, Details>()
 
-  constructor(place: Pick<Place, 'client' | 'installation'>) {
+  constructor(place: Pick<Place, 'client' | 'installation' | 'guard'>) {
     this.#place = place
   }
 
@@ -41,7 +48,10 @@ export class Observer {
       query: { all: 'true', ...labelFilter(this.#place.installation, labels) },
     })
     const observed = await Promise.all(listed.map((container) => this.#one(container)))
-    if (environmentId === undefined) this.#forget(listed)
+    if (environmentId === undefined) {
+      this.#forget(listed)
+      await this.#place.guard.stand()
+    }
     return observed.filter((instance) => instance !== null).toSorted((a, b) => (a.name < b.name ? -1 : 1))
   }
 
@@ -66,6 +76,7 @@ export class Observer {
       restarts: details.restarts,
       digest: listed.ImageID,
       address: address || null,
+      ...(kind === 'instance' && details.state === 'running' && address ? { isAttached: isAttached(listed, address) } : {}),
       startedAt: details.startedAt,
     }
   }

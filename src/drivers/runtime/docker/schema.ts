@@ -34,6 +34,10 @@ export const Config = z
       .max(100)
       .default([])
       .describe('Inner networks in which registries of images may be that somebody names for an app, beside those that "registry set" knows'),
+    allowLinkLocal: z
+      .boolean()
+      .default(false)
+      .describe('Instances may reach link-local addresses (169.254.0.0/16), among them the metadata service of a cloud, which gives credentials'),
     timeoutMs: z.int().min(100).max(600_000).default(30_000).describe('How long the engine may take to answer one call'),
   })
   .describe('Docker Engine on this machine')
@@ -109,6 +113,7 @@ export const Network = z.object({
   Name: z.string(),
   Labels,
   Options: z.record(z.string(), z.string()).nullish(),
+  Containers: z.record(z.string(), z.object({ Name: z.string().default(''), IPv4Address: z.string().default('') })).nullish(),
   IPAM: z.object({ Config: z.array(z.object({ Subnet: z.string().default(''), Gateway: z.string().optional() })).nullish() }).optional(),
 })
 export type Network = z.infer<typeof Network>

@@ -19,6 +19,10 @@ export interface Knobs {
   unreachable: boolean
   delayMs: number
   freeBytes: number
+  /** Addresses that somebody else has. */
+  foreign: readonly string[]
+  /** Names of instances that run and have lost their network. */
+  readonly detached: Set<string>
   /** Ends an instance as a crash of its own does. */
   crash(name: string, status?: number): void
   /** Takes an instance away behind our back, as `docker rm -f` does. */
@@ -44,9 +48,12 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
     unreachable: config.unreachable ?? false,
     delayMs: config.delayMs ?? 0,
     freeBytes: 1024 ** 4,
+    foreign: [],
+    detached: new Set(),
     pruned: new Set(),
     crash: (name, status) => instances.get(name)?.crash(status),
     vanish: (name) => {
+      knobs.detached.delete(name)
       instances.get(name)?.dispose()
       instances.delete(name)
     },
@@ -64,7 +71,10 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
   const runtime: Runtime = {
     observe: async (environmentId) => {
       await answer()
-      const all = [...instances.values()].map((instance) => instance.observe())
+      const all = [...instances.values()].map((instance) => {
+        const observed = instance.observe()
+        return knobs.detached.has(observed.name) ? { ...observed, isAttached: false } : observed
+      })
       return all.filter((one) => environmentId === undefined || one.environmentId === environmentId).toSorted((a, b) => (a.name < b.name ? -1 : 1))
     },
     ensure: async (spec) => {
@@ -98,6 +108,7 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
       if (knobs.pruned.has(digest)) throw new NotFoundError('image.not_found', `There is no image ${reference}`)
       return { digest, ports: [], sizeBytes: sizeOf(digest), createdAt: 0 }
     },
+    foreignAddresses: async () => knobs.foreign,
     stored: async () => [],
     freeBytes: async () => knobs.freeBytes,
     shareImage: async (digest, reference) => {
