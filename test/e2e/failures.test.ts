@@ -292,7 +292,8 @@ describe('after a deployment the wish is kept', () => {
   })
 
   test('a crash loop is named, visitors are told, and the next release ends it', async () => {
-    const host = await anApp('loops')
+    // In its observation window it would be taken back.
+    const host = await anApp('loops', 'watch:\n  rollback: false\n')
     const set = await lockgate.call(endpoints.changeConfig, { ...here('loops'), body: { set: { LIVES_MS: '3000' } } })
     expect((await lockgate.ended(set.deployment?.id ?? '')).deployment.status).toBe('succeeded')
 

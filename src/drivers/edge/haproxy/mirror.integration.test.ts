@@ -60,29 +60,3 @@ test('a reload leaves no candidate of a configuration behind', async () => {
 
   expect((await readdir(running.config.directory)).filter((name) => name.includes('candidate'))).toEqual([])
 })
-
-test('HAProxy that cannot start from its files is given whole ones by the next table', async () => {
-  const running = await startHaproxy()
-  onTestFinished(() => running.stop())
-  const app = await anApp('i-1')
-  const table = aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }])
-  await (await haproxy.create(running.config, { log: silentLog })).serve(table)
-  // All at once, while nobody looks: HAProxy is gone and its files are damaged.
-  const { directory, httpPort } = running.config
-  await writeFile(join(directory, 'haproxy.cfg'), 'global\n  nonsense\n')
-  await rm(join(directory, 'maps'), { recursive: true })
-  process.kill(running.pid(), 'SIGKILL')
-
-  const edge = await haproxy.create(running.config, { log: silentLog })
-  await until(
-    'it serves',
-    () =>
-      edge.serve({ ...table, generation: 2 }).then(
-        (generation) => generation === 2,
-        () => false,
-      ),
-    15_000,
-  )
-
-  expect((await ask(httpPort, 'shop.test')).body).toEqual('i-1')
-}, 30_000)

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -189,4 +189,25 @@ test('while HAProxy cannot start whoever comes is told so at once, and is served
   await isUp()
 
   await until('it serves', async () => (await ask(port, 'shop.test').catch(() => ({ body: '' }))).body === 'i-1', 15_000)
+}, 60_000)
+
+test('HAProxy that cannot start from its files is given whole ones by the next table', async () => {
+  const { edge, config, port, master } = await supervised()
+  const app = await anApp('i-1')
+  const table = aTable(1, [{ hosts: ['shop.test'], targets: [target(app)] }])
+  await edge.serve(table)
+
+  // All at once, while nobody looks: HAProxy is gone and its files are damaged.
+  await writeFile(join(config.directory, 'haproxy.cfg'), 'global\n  nonsense\n')
+  await rm(join(config.directory, 'maps'), { recursive: true })
+  process.kill(master() ?? 0, 'SIGKILL')
+  const next = await haproxy.create(config, { log: silentLog })
+  const served = () =>
+    next.serve({ ...table, generation: 2 }).then(
+      (generation) => generation === 2,
+      () => false,
+    )
+  await until('it serves', served, 30_000)
+
+  expect((await ask(port, 'shop.test')).body).toEqual('i-1')
 }, 60_000)
