@@ -5,7 +5,7 @@ import { EVERYTHING, PLATFORM } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import { instanceName } from '../environment/journal.ts'
 import type { Snapshot } from '../environment/snapshot.ts'
-import { watchAfter } from '../environment/watch.ts'
+import { watchAfter, watchAgain } from '../environment/watch.ts'
 import type { Prober } from '../instance/probe.ts'
 import { releaseName } from '../release/release.ts'
 import { ACTIVE_STATUSES, type Deployment, type DeploymentCause, type DeploymentMove, moveDeployment } from './deployment.ts'
@@ -134,6 +134,10 @@ export async function finish(context: Pick<Context, 'store' | 'clock'>, snapshot
       await tx.environments.save(current, { ...current, wish: active.wish, watch })
       await noteLive(tx, { deployment: active, isWatched: watch !== null, now })
     } else await unpinAfter(tx, saved)
+    if (saved.status !== 'succeeded') {
+      const watch = await watchAgain(tx, { environment: current, deployment: active })
+      if (watch !== current.watch) await tx.environments.save(current, { ...current, watch })
+    }
     await recordDeployment(tx, saved, { environment: current, actor: PLATFORM })
   })
   return AT_ONCE

@@ -35,6 +35,18 @@ export async function watchAfter(tx: Tx, now: { readonly environment: Environmen
   return served === null ? begun : { ...begun, before: { releaseId: served, sample: await sampleOfLeft(tx, deployment) } }
 }
 
+/** A deployment that went back ended the watch of what it went back to: that one still has to be proven. null: nothing to watch. */
+export async function watchAgain(
+  tx: Tx,
+  { environment, deployment }: { readonly environment: Environment; readonly deployment: Deployment },
+): Promise<Watch | null> {
+  const { releaseId, running } = environment.wish
+  if (environment.watch !== null || environment.watchPolicy.forMs === 0 || releaseId === null || !running) return environment.watch
+  const { liveAt, provenAt, fault } = await tx.releases.get(EVERYTHING, releaseId)
+  if (liveAt === null || provenAt !== null || fault !== null) return null
+  return { deploymentId: deployment.id, before: null, usedMs: 0, sample: NOTHING, worse: null, unanswered: null }
+}
+
 /** How the instances answered that the deployment stopped: counted until they left. */
 async function sampleOfLeft(tx: Tx, { id, environmentId, wish }: Deployment): Promise<Sample> {
   const sets = new Map((await tx.instances.list(EVERYTHING, { where: { environmentId } })).map((instance) => [instance.name, instance.set]))

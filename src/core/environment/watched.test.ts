@@ -63,6 +63,16 @@ test('a release is proven when its window has passed, also over a restart, and n
   expect((await releases(core))[0]?.provenAt).not.toBe(null)
 })
 
+test('a release is proven also when a deployment in its window failed', async () => {
+  const core = await aCore('127.191.0.0/16')
+  const environment = await core.anApp('shop')
+  const short = { watch: { for: '1s' } }
+  await core.ended(await core.deploy(environment, 'fake:good+v1', short))
+  expect((await core.ended(await core.deploy(environment, 'fake:exits-3', short))).status).toBe('failed')
+
+  await until('it is proven', async () => (await releases(core))[0]?.provenAt !== null)
+})
+
 test('a rollback passes over a release that ran out of memory, and over one that was replaced before it was proven', async () => {
   const core = await aCore('127.185.0.0/16')
   const environment = await core.anApp('shop')
