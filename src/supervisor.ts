@@ -8,12 +8,14 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { backoffMs } from './lib/backoff.ts'
 import { pause } from './lib/clock.ts'
-import { writeAtomic } from './lib/files.ts'
+import { messageOf } from './lib/errors.ts'
 import { type HeldSocket, holdSocket, type ListenAddress } from './lib/held-socket.ts'
-import { openLog } from './lib/log.ts'
+import { type Log, openLog } from './lib/log.ts'
+import { livePid, runs, writePid } from './lib/pid-file.ts'
 import { detach, run } from './lib/run.ts'
 import { SignOfLife } from './lib/sign-of-life.ts'
 import { StandIn } from './lib/stand-in.ts'
+import { holdExclusively } from './store/exclusive.ts'
 
 /** A socket that is opened for a program: it finds its number in the environment variable of this name. */
 const Listen = z.strictObject({ variable: z.string().regex(/^LOCKGATE_FD_\w+$/), address: z.string(), port: z.number() })
@@ -62,20 +64,12 @@ export function pidFile(home: string, name: string): string {
   return join(home, 'run', `${name}.pid`)
 }
 
-/** The pid in a file, when a program with that command still runs under it. */
-export function livePid(path: string, file: string): number | null {
-  try {
-    const pid = Number(readFileSync(path, 'utf8'))
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-    // A script's command line begins with its interpreter.
-    return command.slice(0, 2).some((word) => word === file || word.endsWith(`/${file}`)) && !isZombie(pid) ? pid : null
-  } catch {
-    return null
-  }
-}
-
-function isZombie(pid: number): boolean {
-  return /^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+/** One keeper for one home, for life. False: another keeper has it. A disk on which nothing can be locked stops no keeper. */
+async function holdHome(home: string, log: Log): Promise<boolean> {
+  const held = await tryTo(log, () => ({ lock: holdExclusively(join(home, 'run', 'keeper.lock')) }))
+  // Referenced for as long as the process runs.
+  if (held?.lock) process.once('exit', held.lock.release)
+  return held === null || held.lock !== null
 }
 
 async function main(home: string): Promise<void> {
@@ -83,15 +77,23 @@ async function main(home: string): Promise<void> {
   const running = new Map<string, Running>()
   const sockets = new Sockets()
   let stopping = false
-  await writeAtomic(pidFile(home, 'supervisor'), `${process.pid}\n`)
+  if (!(await holdHome(home, log))) {
+    log.warn('another supervisor keeps this home; this one ends', { home })
+    return
+  }
+  // A keeper of last resort does not end by a fault of its own, whatever is full or broken.
+  process.on('uncaughtException', (error) => log.error('the supervisor goes on after a fault', { error }))
+  process.on('unhandledRejection', (error) => log.error('the supervisor goes on after a fault', { error }))
+  await tryTo(log, () => writePid(pidFile(home, 'supervisor'), process.pid))
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       stopping = true
     })
   }
   log.info('supervisor started', { home, pid: process.pid })
+  let wanted: readonly Kept[] = []
   while (!stopping) {
-    const wanted = Processes.parse(JSON.parse(readFileSync(join(home, 'processes.json'), 'utf8')))
+    wanted = (await tryTo(log, () => Processes.parse(JSON.parse(readFileSync(join(home, 'processes.json'), 'utf8'))))) ?? wanted
     for (const kept of wanted) {
       const one = running.get(kept.name) ?? {
         kept,
@@ -103,7 +105,7 @@ async function main(home: string): Promise<void> {
         standIn: new StandIn(),
       }
       running.set(kept.name, one)
-      await keep(home, { ...one, kept }, sockets).then((next) => running.set(kept.name, next))
+      running.set(kept.name, (await tryTo(log, () => keep(home, { ...one, kept }, sockets))) ?? one)
       bound(join(home, 'log', `${kept.name}.log`))
     }
     await pause(LOOK_MS)
@@ -116,8 +118,18 @@ async function main(home: string): Promise<void> {
   log.info('supervisor ended', { home })
 }
 
+/** The value of a work, or null when it failed: that is said, and tried again at the next look. */
+async function tryTo<T>(log: Log, work: () => T | Promise<T>): Promise<T | null> {
+  try {
+    return await work()
+  } catch (error) {
+    log.error('the supervisor could not do something and tries again', { error: messageOf(error) })
+    return null
+  }
+}
+
 async function keep(home: string, one: Running, sockets: Sockets): Promise<Running> {
-  const pid = livePid(pidFile(home, one.kept.name), one.kept.file)
+  const pid = pidOf(home, one)
   const now = performance.now()
   if (pid !== null) {
     if (one.pid !== pid) one.life?.reset()
@@ -128,7 +140,9 @@ async function keep(home: string, one: Running, sockets: Sockets): Promise<Runni
     return { ...one, pid, startedAt: one.pid === pid ? one.startedAt : now }
   }
   if (one.pid !== 0) {
-    const ends = now - one.startedAt > WELL_MS ? 1 : one.ends + 1
+    // Only a start that fails is tried more and more seldom: what was well and was killed comes back at once.
+    const ends = now - one.startedAt > WELL_MS || one.life?.wasHeard() ? 1 : one.ends + 1
+    one.life?.forget()
     const wait = ends === 1 ? 0 : backoffMs(ends - 1, 200, one.kept.listen.length > 0 ? MOST_WAIT_WITH_CALLERS_MS : MOST_WAIT_MS)
     openLog('info').warn('a program ended and is started again', { name: one.kept.name, pid: one.pid, ends, waitMs: wait })
     if (ends > 1 && !(await isStartable(one.kept))) one.standIn.start(sockets.of(one.kept.listen).files)
@@ -136,11 +150,11 @@ async function keep(home: string, one: Running, sockets: Sockets): Promise<Runni
   }
   if (now < one.notBefore) return one
   one.standIn.stop()
-  const output = openSync(join(home, 'log', `${one.kept.name}.log`), 'a', 0o640)
+  const output = openLogFile(join(home, 'log', `${one.kept.name}.log`))
   try {
     const { files, env } = sockets.of(one.kept.listen)
     const started = detach(one.kept.file, one.kept.args, { log: output, env: { ...one.kept.env, ...env }, files })
-    await writeAtomic(pidFile(home, one.kept.name), `${started}\n`)
+    await tryTo(openLog('info'), () => writePid(pidFile(home, one.kept.name), started))
     return { ...one, pid: started, startedAt: now }
   } finally {
     closeSync(output)
@@ -153,6 +167,20 @@ async function isStartable({ file, check }: Kept): Promise<boolean> {
     ({ status }) => status === 0,
     () => false,
   )
+}
+
+/** What was written down, or what this supervisor started itself and could not write down. */
+function pidOf(home: string, { kept, pid }: Pick<Running, 'kept' | 'pid'>): number | null {
+  return livePid(pidFile(home, kept.name), kept.file) ?? (runs(pid, kept.file) ? pid : null)
+}
+
+/** Without space or permission the program runs all the same, and says nothing. */
+function openLogFile(path: string): number {
+  try {
+    return openSync(path, 'a', 0o640)
+  } catch {
+    return openSync('/dev/null', 'a')
+  }
 }
 
 /** Listening sockets for as long as the supervisor lives. */
@@ -186,7 +214,7 @@ class Sockets {
 async function end(home: string, one: Running): Promise<void> {
   const path = pidFile(home, one.kept.name)
   const deadline = performance.now() + END_MS
-  for (let pid = livePid(path, one.kept.file), first = true; pid !== null; pid = livePid(path, one.kept.file), first = false) {
+  for (let pid = pidOf(home, one), first = true; pid !== null; pid = pidOf(home, one), first = false) {
     const late = performance.now() > deadline
     if (first || late) process.kill(pid, late ? 'SIGKILL' : 'SIGTERM')
     await pause(50)

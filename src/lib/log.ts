@@ -16,12 +16,14 @@ export function openLog(level: string): Log {
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { error: pino.stdSerializers.err } },
     pino.destination({ dest: 2, sync: true }),
   )
-  return {
-    debug: (message, facts) => logger.debug(facts ?? {}, message),
-    info: (message, facts) => logger.info(facts ?? {}, message),
-    warn: (message, facts) => logger.warn(facts ?? {}, message),
-    error: (message, facts) => logger.error(facts ?? {}, message),
+  const write = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, facts?: Facts) => {
+    try {
+      logger[level](facts ?? {}, message)
+    } catch {
+      // A disk that is full, a reader that is gone: whoever logs goes on.
+    }
   }
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
 
 export const silentLog: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }

@@ -1,7 +1,6 @@
 import { chmodSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { EVERYTHING, PLATFORM } from '../core/actor/actor.ts'
 import type { Event, EventFault, NewEvent } from '../core/event/event.ts'
@@ -11,6 +10,7 @@ import { randomWord } from '../lib/ids.ts'
 import type { Audit } from './audit.ts'
 import { GENESIS } from './event-chain.ts'
 import { append, EVENTS, EventGuard, eventsAfter } from './event-log.ts'
+import { holdExclusively } from './exclusive.ts'
 import { migrate } from './migrate.ts'
 import { type Db, Records, type Tables } from './records.ts'
 import { SqliteReader, SqliteWriter, sqliteDialect } from './sqlite-dialect.ts'
@@ -44,7 +44,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     await noteMissing(store, guard, options.clock)
     return store
   } catch (error) {
-    lock.close()
+    lock.release()
     throw error
   }
 }
@@ -58,19 +58,15 @@ async function noteMissing(store: Store, guard: EventGuard, clock: Clock): Promi
   await store.transaction((tx) => tx.record({ kind: 'events.missing', actor: PLATFORM, projectId: 'installation', data: gap }))
 }
 
-/** An exclusive transaction on a database of its own, held for life: the kernel frees it with the process. */
-function lockDirectory(directory: string): DatabaseSync {
-  const lock = new DatabaseSync(join(directory, 'server.lock'))
-  try {
-    lock.exec('pragma busy_timeout = 0; begin exclusive')
-    return lock
-  } catch (cause) {
-    lock.close()
-    throw new ConflictError('store.in_use', `Another Lockgate server uses ${directory}. Stop it first, or give this one a data directory of its own.`, {
-      cause,
-    })
-  }
+/** One server for one directory. Throws ConflictError `store.in_use`. */
+function lockDirectory(directory: string): Held {
+  const lock = holdExclusively(join(directory, 'server.lock'))
+  if (lock === null)
+    throw new ConflictError('store.in_use', `Another Lockgate server uses ${directory}. Stop it first, or give this one a data directory of its own.`)
+  return lock
 }
+
+type Held = NonNullable<ReturnType<typeof holdExclusively>>
 
 async function startEpoch(db: Db): Promise<{ epoch: number; installation: string }> {
   return db.transaction().execute(async (tx) => {
@@ -98,7 +94,7 @@ async function writeMeta(db: Db, name: string, value: string): Promise<void> {
 interface Parts {
   readonly writer: Db
   readonly reader: Db
-  readonly lock: DatabaseSync
+  readonly lock: Held
   readonly epoch: number
   readonly installation: string
   readonly clock: Clock
@@ -144,7 +140,7 @@ class SqliteStore implements Store {
     await this.#parts.guard.flush()
     await this.#parts.writer.destroy()
     await this.#parts.reader.destroy()
-    this.#parts.lock.close()
+    this.#parts.lock.release()
   }
 }
 

@@ -5,8 +5,8 @@ import { removeFilter } from '../../src/drivers/runtime/docker/build-filter.ts'
 import { removeVolumeFiles } from '../../src/drivers/runtime/docker/volumes.ts'
 import { engineAnswers } from './engine.ts'
 import { keeperOf } from './keeper.ts'
-import { findOurs, installationOf, removeOurs } from './ours.ts'
-import { main, placesOf, ROOT, say } from './places.ts'
+import { findOurs, installationOf, processesOf, removeOurs } from './ours.ts'
+import { main, placesOf, ROOT, SetupError, say } from './places.ts'
 import { readArguments } from './settings.ts'
 
 await main(async () => {
@@ -21,14 +21,24 @@ await main(async () => {
   say(`  ${folders.join(' and ')}: database, keys, logs, git repositories`)
   if (!sure && !(await confirmed())) return say('Nothing was removed.')
   const keeper = keeperOf(places)
-  // The server first stands still, so that it brings nothing back; the engine may be ours, and goes last.
-  const server = await keeper.pidOf('server')
-  if (server !== null) process.kill(server, 'SIGSTOP')
-  if (installation !== null && (await engineAnswers())) await removeOurs(await findOurs(installation))
+  // The server first, and for good: it would bring back what is removed. The engine may be ours, and goes last.
+  await keeper.drop('server')
+  if (installation !== null && (await engineAnswers())) {
+    await removeOurs(await findOurs(installation))
+    const left = await findOurs(installation)
+    const counts = [left.containers.length, left.networks.length, left.volumes.length] as const
+    if (counts.some((count) => count > 0))
+      throw new SetupError(
+        `${counts[0]} containers, ${counts[1]} networks and ${counts[2]} volumes of ${installation} could not be removed; type bin/clean again, or look: docker ps -a --filter label=lockgate.installation=${installation}`,
+      )
+  } else if (installation !== null)
+    throw new SetupError('No Docker engine answers, so its containers and networks cannot be removed. Start it (bin/up does), and type bin/clean again.')
   if (installation !== null) await removeFilter(installation)
   await removeVolumeFiles(join(places.data, 'volumes'))
-  if (server !== null) process.kill(server, 'SIGCONT')
   await keeper.stop()
+  const running = processesOf(places)
+  if (running.length > 0)
+    throw new SetupError(`still running: ${running.map(({ pid, command }) => `${pid} (${command})`).join(', ')}. End them, and type bin/clean again.`)
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
   if (places.system) removeLink()
   say('Everything of it is gone. The Debian packages stay.')

@@ -1,23 +1,29 @@
 import { engineAnswers } from './engine.ts'
 import { keeperOf } from './keeper.ts'
-import { findOurs, installationOf, stopContainers } from './ours.ts'
-import { main, placesOf, say } from './places.ts'
+import { findOurs, installationOf, processesOf, stopContainers } from './ours.ts'
+import { main, placesOf, SetupError, say } from './places.ts'
 import { readArguments } from './settings.ts'
 
 await main(async () => {
   const places = placesOf(readArguments(process.argv.slice(2)).home)
   const keeper = keeperOf(places)
   const installation = installationOf(places)
-  // The server first: it would bring back what is stopped.
-  const server = await keeper.pidOf('server')
-  if (server === null) say('· the server was not running')
-  else process.kill(server, 'SIGSTOP')
+  // The server first, and for good: it would bring back what is stopped.
+  if ((await keeper.pidOf('server')) === null) say('· the server was not running')
+  await keeper.drop('server')
   if (installation !== null && (await engineAnswers())) {
-    const { containers } = await findOurs(installation)
+    const { containers, running } = await findOurs(installation)
     await stopContainers(containers)
-    say(`· stopped ${containers.length} ${containers.length === 1 ? 'instance' : 'instances'}`)
+    say(`· stopped ${running.length} ${running.length === 1 ? 'instance' : 'instances'}`)
+    const { running: left } = await findOurs(installation)
+    if (left.length > 0)
+      throw new SetupError(
+        `${left.length} containers with the label of ${installation} still run: docker ps --filter label=lockgate.installation=${installation}`,
+      )
   }
-  if (server !== null) process.kill(server, 'SIGCONT')
   await keeper.stop()
+  const left = processesOf(places)
+  if (left.length > 0)
+    throw new SetupError(`still running: ${left.map(({ pid, command }) => `${pid} (${command})`).join(', ')}. End them, and type bin/down again.`)
   say(`Lockgate is down. All data stays in ${places.data}; bin/up brings everything back.`)
 })

@@ -2,8 +2,9 @@
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pause } from '../../src/lib/clock.ts'
+import { livePid } from '../../src/lib/pid-file.ts'
 import { detach, run } from '../../src/lib/run.ts'
-import { type Kept, livePid, pidFile } from '../../src/supervisor.ts'
+import { type Kept, pidFile } from '../../src/supervisor.ts'
 import { hasSystemd, type Places, ROOT, SetupError } from './places.ts'
 
 export const NODE = join(ROOT, 'node_modules/.bin/node')
@@ -15,6 +16,8 @@ export interface Keeper {
   keep(processes: readonly Kept[]): Promise<boolean>
   /** Ends one program; it is started again at once. */
   restart(name: string): Promise<void>
+  /** Ends one program and keeps it alive no more, until `keep` names it again. */
+  drop(name: string): Promise<void>
   /** Ends all of them, last first, and keeps none alive any more. */
   stop(): Promise<void>
   /** Pid of a program, or null. */
@@ -120,6 +123,7 @@ function systemd(): Keeper {
       return changed
     },
     restart: async (name) => void (await control('restart', unitName(name))),
+    drop: async (name) => void (await run('systemctl', ['disable', '--now', '--quiet', unitName(name)], { anyStatus: true, timeoutMs: 120_000 })),
     stop: async () => {
       for (const name of ['server', 'edge', 'engine']) {
         // The sockets first: a caller in them would start the program again.
@@ -140,7 +144,7 @@ function systemd(): Keeper {
 
 function supervisor(places: Places): Keeper {
   const list = join(places.home, 'processes.json')
-  const supervisorPid = (): number | null => livePid(pidFile(places.home, 'supervisor'), NODE)
+  const supervisorPid = (): number | null => livePid(pidFile(places.home, 'supervisor'), 'node')
   const fileOf = (name: string): string => {
     const processes = existsSync(list) ? (JSON.parse(readFileSync(list, 'utf8')) as Kept[]) : []
     return processes.find((kept) => kept.name === name)?.file ?? ''
@@ -169,23 +173,39 @@ function supervisor(places: Places): Keeper {
       }
       return started
     },
-    restart: async (name) => {
+    restart: async (name) => endProcess(() => pidOf(name), END_MS),
+    drop: async (name) => {
       const pid = pidOf(name)
-      if (pid === null) return
-      process.kill(pid, 'SIGTERM')
-      const deadline = performance.now() + 30_000
-      while (pidOf(name) === pid) {
-        if (performance.now() > deadline) process.kill(pid, 'SIGKILL')
-        await pause(50)
+      if (existsSync(list)) {
+        const processes = JSON.parse(readFileSync(list, 'utf8')) as Kept[]
+        writeFileSync(
+          list,
+          JSON.stringify(
+            processes.filter((kept) => kept.name !== name),
+            null,
+            2,
+          ),
+        )
       }
+      // The supervisor reads the list before it starts anything again.
+      await endProcess(() => livePid(pidFile(places.home, name), 'node') ?? (pid !== null && existsSync(`/proc/${pid}`) ? pid : null), END_MS)
     },
-    stop: async () => {
-      const pid = supervisorPid()
-      if (pid === null) return
-      process.kill(pid, 'SIGTERM')
-      const deadline = performance.now() + 120_000
-      while (supervisorPid() === pid && performance.now() < deadline) await pause(50)
-    },
+    // It ends what it keeps, one after the other; each of them has its own time to end.
+    stop: () => endProcess(supervisorPid, 4 * END_MS),
     pidOf: async (name) => pidOf(name),
+  }
+}
+
+const END_MS = 30_000
+
+/** Ends a process and waits for it: SIGTERM, and SIGKILL when it is still there after `patienceMs`. */
+async function endProcess(find: () => number | null, patienceMs: number): Promise<void> {
+  const pid = find()
+  if (pid === null) return
+  process.kill(pid, 'SIGTERM')
+  const deadline = performance.now() + patienceMs
+  while (find() === pid) {
+    if (performance.now() > deadline) process.kill(pid, 'SIGKILL')
+    await pause(50)
   }
 }

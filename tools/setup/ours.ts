@@ -1,5 +1,5 @@
 // What carries our label in the engine: for bin/down and bin/clean.
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import Docker from 'dockerode'
@@ -25,6 +25,8 @@ export function installationOf(places: Places): string | null {
 
 export interface Ours {
   readonly containers: readonly string[]
+  /** Of them those that run. */
+  readonly running: readonly string[]
   readonly networks: readonly string[]
   readonly volumes: readonly string[]
   readonly images: readonly string[]
@@ -40,6 +42,7 @@ export async function findOurs(installation: string): Promise<Ours> {
   const images = await docker.listImages({ filters: { label: [`${IMAGE_LABEL}=${installation}`] } })
   return {
     containers: containers.map((one) => one.Id),
+    running: containers.filter((one) => one.State === 'running').map((one) => one.Id),
     networks: networks.map((one) => one.Id),
     volumes: volumes.Volumes.map((one) => one.Name),
     images: images.map((one) => one.Id),
@@ -67,4 +70,34 @@ export async function removeOurs(ours: Ours): Promise<void> {
   for (const id of ours.networks) await docker.getNetwork(id).remove().catch(ignore)
   for (const name of ours.volumes) await docker.getVolume(name).remove().catch(ignore)
   for (const id of ours.images) await docker.getImage(id).remove({ force: true }).catch(ignore)
+}
+
+export interface RunningProgram {
+  readonly pid: number
+  readonly command: string
+}
+
+/** Programs of this installation that run: those that name its home or its settings. */
+export function processesOf(places: Places): RunningProgram[] {
+  const marks = [`${places.home}/`, places.settings]
+  return readdirSync('/proc').flatMap((entry): RunningProgram[] => {
+    if (!/^\d+$/.test(entry) || Number(entry) === process.pid || Number(entry) === process.ppid) return []
+    const command = readText(`/proc/${entry}/cmdline`).replaceAll('\0', ' ').trim()
+    const isOurs = [
+      command,
+      readText(`/proc/${entry}/environ`)
+        .split('\0')
+        .find((one) => one.startsWith('LOCKGATE_SETTINGS=')) ?? '',
+    ].some((text) => marks.some((mark) => text.includes(mark)))
+    // A shell or an editor that names a file of it is no program of it.
+    return isOurs && /(^|\/)(node|haproxy|dockerd)\b|supervisor\.js/.test(command) ? [{ pid: Number(entry), command: command.slice(0, 80) }] : []
+  })
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
 }
