@@ -9,13 +9,13 @@ import { z } from 'zod'
 import { backoffMs } from './lib/backoff.ts'
 import { pause } from './lib/clock.ts'
 import { messageOf } from './lib/errors.ts'
+import { holdExclusively } from './lib/exclusive.ts'
 import { type HeldSocket, holdSocket, type ListenAddress } from './lib/held-socket.ts'
 import { type Log, openLog } from './lib/log.ts'
 import { livePid, runs, writePid } from './lib/pid-file.ts'
 import { detach, run } from './lib/run.ts'
 import { SignOfLife } from './lib/sign-of-life.ts'
 import { StandIn } from './lib/stand-in.ts'
-import { holdExclusively } from './store/exclusive.ts'
 
 /** A socket that is opened for a program: it finds its number in the environment variable of this name. */
 const Listen = z.strictObject({ variable: z.string().regex(/^LOCKGATE_FD_\w+$/), address: z.string(), port: z.number() })

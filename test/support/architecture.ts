@@ -71,7 +71,7 @@ const IMPURE_LIB = /^src\/lib\/(clock|ids|run|files|log|work-queue|failpoint)\.t
 /** Which files may know a package. What is not named here is for everybody (zod, yaml) or for its one driver. */
 const PACKAGES: readonly (readonly [RegExp, RegExp])[] = [
   [/^(fastify|@fastify\/)/, /^src\/(api|git)\//],
-  [/^(kysely|node:sqlite)/, /^src\/store\//],
+  [/^(kysely|node:sqlite)/, /^src\/(store\/|lib\/exclusive\.ts$)/],
   [/^commander/, /^src\/cli\//],
   [/^dockerode/, /^src\/drivers\/runtime\/docker\//],
   [/^pino/, /^src\/lib\/log\.ts$/],
