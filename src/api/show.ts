@@ -13,6 +13,7 @@ import type { ResolvedStrategy } from '../core/environment/strategy.ts'
 import type { OneOff as OneOffRecord } from '../core/one-off/one-off.ts'
 import { type Release as ReleaseRecord, releaseName } from '../core/release/release.ts'
 import type { ReadStore } from '../store/types.ts'
+import { containedIn } from './contained.ts'
 import type * as resource from './contract/resources.ts'
 
 type Shown<S extends z.ZodType> = z.input<S>
@@ -57,6 +58,7 @@ export async function showDeployment(read: ReadStore, deployment: DeploymentReco
     cause: deployment.cause,
     message: deployment.message,
     blocked: deployment.blocked,
+    containedIn: await containedIn(read, deployment),
     strategy: showStrategy(deployment.strategy),
     wish: deployment.wish,
     release: release && releaseName(release.release),

@@ -28,7 +28,11 @@ export async function followDeployment(terminal: Terminal, id: string): Promise<
     process.off('SIGINT', onInterrupt)
   }
   const live = last ?? (await terminal.client.call(endpoints.readDeployment, { params: { id } }))
-  const { status } = live.deployment
+  const { status, containedIn } = live.deployment
+  if (containedIn !== null) {
+    terminal.say(`${id} was superseded by ${containedIn}, which brings its changes too: following that one`)
+    return followDeployment(terminal, containedIn)
+  }
   terminal.show(live, () =>
     paintEnd(
       status,

@@ -21,6 +21,7 @@ function aLive(said: Partial<Live['deployment']> = {}, steps: StepView[] = []): 
     cause: 'requested',
     message: '',
     blocked: null,
+    containedIn: null,
     strategy: { kind: 'blue-green' },
     wish: { releaseId: 'r-1', set: 4, count: 1, running: true },
     release: 'r4',

@@ -129,6 +129,7 @@ export const Deployment = z.object({
   cause: z.string(),
   message: z.string(),
   blocked: z.string().nullable(),
+  containedIn: z.string().nullable().describe('Of a superseded deployment: the newer one that brings the same; follow that one'),
   strategy: Strategy,
   wish: Wish,
   release: z.string().nullable(),

@@ -1,0 +1,38 @@
+import { EVERYTHING } from '../core/actor/actor.ts'
+import type { Deployment } from '../core/deployment/deployment.ts'
+import type { Release } from '../core/release/release.ts'
+import type { ReadStore } from '../store/types.ts'
+
+/**
+ * Of a superseded deployment: the newer one that brings what it would have brought, so that whoever follows it can follow that
+ * one. Null: it was not superseded, or the newer one brings something else.
+ */
+export async function containedIn(read: ReadStore, deployment: Deployment): Promise<string | null> {
+  if (deployment.status !== 'superseded') return null
+  const newer = (await read.deployments.list(EVERYTHING, { where: { environmentId: deployment.environmentId }, orderBy: 'number' })).find(
+    (other) => other.number > deployment.number,
+  )
+  if (!newer) return null
+  // New instances are what a restart is for; any newer deployment that runs makes them.
+  if (deployment.verb === 'restart') return newer.verb === 'restart' || newer.verb === 'deploy' ? newer.id : null
+  const [mine, theirs] = [await releaseOf(read, deployment), await releaseOf(read, newer)]
+  if (deployment.verb !== 'deploy' || newer.verb !== 'deploy' || mine === null || theirs === null) return null
+  const [older, later] = [await revisionOf(read, mine), await revisionOf(read, theirs)]
+  const sameImage = mine.artifactId === theirs.artifactId || (await keptImage(read, mine))
+  return later >= older && sameImage ? newer.id : null
+}
+
+async function releaseOf(read: ReadStore, { request }: Deployment): Promise<Release | null> {
+  return request.releaseId === null ? null : read.releases.find(EVERYTHING, request.releaseId)
+}
+
+async function revisionOf(read: ReadStore, release: Release): Promise<number> {
+  return (await read.configRevisions.get(EVERYTHING, release.configRevisionId)).number
+}
+
+/** Whether the release only changed the configuration: the one before it has the same image. */
+async function keptImage(read: ReadStore, release: Release): Promise<boolean> {
+  const where = { environmentId: release.environmentId, number: release.number - 1 }
+  const before = (await read.releases.list(EVERYTHING, { where, limit: 1 }))[0]
+  return before?.artifactId === release.artifactId
+}
