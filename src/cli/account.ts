@@ -23,12 +23,17 @@ async function read(): Promise<Accounts> {
   return parsed.data
 }
 
-/** Remembers the token of a server and makes that server the current one. The file is only this user's. */
-export async function remember(url: string, token: string): Promise<void> {
+/**
+ * Remembers the token of a server and makes that server the current one; with `keepCurrent` only where none is. Gives the current
+ * server afterwards. The file is only this user's.
+ */
+export async function remember(url: string, token: string, keepCurrent = false): Promise<string> {
   const accounts = await read()
+  const current = keepCurrent ? (accounts.current ?? url) : url
   await makeFolderFor(path())
-  await writeAtomic(path(), `${JSON.stringify({ current: url, tokens: { ...accounts.tokens, [url]: token } }, null, 2)}\n`, 0o600)
+  await writeAtomic(path(), `${JSON.stringify({ current, tokens: { ...accounts.tokens, [url]: token } }, null, 2)}\n`, 0o600)
   await chmod(path(), 0o600)
+  return current
 }
 
 /** Forgets the token of the current server. */

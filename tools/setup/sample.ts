@@ -38,8 +38,8 @@ export async function deploySample(places: Places, env: Readonly<Record<string, 
   await git('init', '--quiet', '--initial-branch=main')
   await git('add', '--all')
   await git('commit', '--quiet', '--message', 'The sample app')
-  if (known) await git('remote', 'add', 'lockgate', `${env['LOCKGATE_URL']}/git/hello.git`)
-  else await lockgate(['create', 'hello'], { env: gitEnv, cwd: folder })
+  // An app that is there from an attempt that failed gets the remote and its credential helper all the same.
+  await lockgate([known ? 'remote' : 'create', 'hello'], { env: gitEnv, cwd: folder })
   say('· git push lockgate main (the sample app; the first build also makes the base images)')
   const push = await run('git', ['push', 'lockgate', 'main'], { cwd: folder, env: gitEnv, timeoutMs: 900_000, anyStatus: true })
   if (push.status !== 0) throw new SetupError(`the sample app could not be deployed:\n${push.stderr.trim()}`)

@@ -108,10 +108,10 @@ async function signIn(places: Places, url: string): Promise<Record<string, strin
   if (known.status === 0) return env
   const path = join(places.data, 'sign-in-code')
   const code = existsSync(path) ? readFileSync(path, 'utf8').trim() : ''
-  const signedIn = await run(join(ROOT, 'bin/lockgate'), ['login', url, '--code', code], { env, anyStatus: true })
+  const signedIn = await run(join(ROOT, 'bin/lockgate'), ['login', url, '--keep-default', '--code', code], { env, anyStatus: true })
   if (signedIn.status === 0) return env
   await makeCode(places, keeperOf(places))
-  await lockgate(['login', url, '--code', readFileSync(path, 'utf8').trim()], { env })
+  await lockgate(['login', url, '--keep-default', '--code', readFileSync(path, 'utf8').trim()], { env })
   return env
 }
 
@@ -140,7 +140,10 @@ function putOnPath(): string {
   const present = lstatSync(link, { throwIfNoEntry: false })
   if (present && !present.isSymbolicLink()) return target
   if (present && readlinkSync(link) === target) return 'lockgate'
-  if (present) unlinkSync(link)
+  if (present) {
+    say(`· ${link} led to ${readlinkSync(link)}, and leads to this checkout now`)
+    unlinkSync(link)
+  }
   symlinkSync(target, link)
   return 'lockgate'
 }
@@ -156,12 +159,15 @@ interface Outcome {
 }
 
 function report(outcome: Outcome): void {
-  const { places, url, sample, command, keeper } = outcome
+  const { places, url, sample, keeper } = outcome
   const home = outcome.asked.home === null ? '' : ` --home ${places.home}`
+  const other = defaultServer(url)
+  const command = other === null ? outcome.command : `LOCKGATE_URL=${url} ${outcome.command}`
   const lines = [
     '',
     `Lockgate is up (${outcome.started}).`,
     '',
+    ...(other === null ? [] : [`The command talks to ${other} by default, which another installation set; LOCKGATE_URL chooses this one.`, '']),
     ...(sample === null ? [] : [`  the sample app   ${sample}`]),
     `  the API          ${url}`,
     `  its reference    ${url}/openapi.json`,
@@ -180,4 +186,11 @@ function report(outcome: Outcome): void {
   if (keeper.name === 'supervisor')
     lines.push('There is no systemd here for it: after a reboot type bin/up again, or put', "this into root's crontab:", `  @reboot ${ROOT}/bin/up${home}`, '')
   process.stdout.write(lines.join('\n'))
+}
+
+/** The server this user's command talks to by default, when it is another one; null: it is this one. */
+function defaultServer(url: string): string | null {
+  const path = join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'lockgate', 'accounts.json')
+  const current = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as { current?: string | null }).current : null
+  return current == null || current === url ? null : current
 }

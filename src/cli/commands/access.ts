@@ -16,8 +16,9 @@ export function access(program: Command, run: Run): void {
     .description('sign in with the one-time code the server printed, or with a token')
     .option('--code <code>', 'the one-time code')
     .option('--token', 'read a token from standard input')
+    .option('--keep-default', 'do not make this server the default when another one is')
     .option('--name <name>', 'name of the token that is made', `${process.env['USER'] ?? 'admin'}@${hostname()}`)
-    .action(run((terminal, [url], options: { code?: string; token?: boolean; name: string }) => login(terminal, url, options)))
+    .action(run((terminal, [url], options: LoginOptions) => login(terminal, url, options)))
   program
     .command('logout')
     .description('forget the token of this server')
@@ -84,19 +85,23 @@ export function access(program: Command, run: Run): void {
     .action(run((_terminal, [action]) => credential(action ?? '')))
 }
 
-async function login(
-  terminal: Terminal,
-  given: string | undefined,
-  options: { readonly code?: string; readonly token?: boolean; readonly name: string },
-): Promise<void> {
+interface LoginOptions {
+  readonly code?: string
+  readonly token?: boolean
+  readonly keepDefault?: boolean
+  readonly name: string
+}
+
+async function login(terminal: Terminal, given: string | undefined, options: LoginOptions): Promise<void> {
   const url = given === undefined ? (await account()).url : serverUrl(given)
   const secret = options.token
     ? (await text(process.stdin)).trim()
     : (await connectTo({ url, token: null }).call(endpoints.signIn, { body: { code: options.code ?? (await askCode()), name: cleanName(options.name) } }))
         .secret
   const me = await connectTo({ url, token: secret }).call(endpoints.me, {})
-  await remember(url, secret)
-  terminal.show({ url, name: me.name, role: me.role }, () => `Signed in to ${url} as ${me.name} (${me.role}).`)
+  const current = await remember(url, secret, options.keepDefault)
+  const other = current === url ? '' : ` The default stays ${current}; LOCKGATE_URL=${url} chooses this one.`
+  terminal.show({ url, name: me.name, role: me.role, default: current }, () => `Signed in to ${url} as ${me.name} (${me.role}).${other}`)
 }
 
 function cleanName(name: string): string {
