@@ -7,6 +7,7 @@ import { type EndpointName, endpoints } from '../../src/api/contract/endpoints.t
 import { assertGuarded } from '../../src/api/server.ts'
 import type { Role } from '../../src/core/actor/actor.ts'
 import { may } from '../../src/core/actor/may.ts'
+import { ALL_ROUTES, type Asked, askAs, BODIES, pathOf } from '../support/asking.ts'
 import { testImage } from '../support/images.ts'
 import { anInstallation, type Installation } from '../support/installation.ts'
 import { aPerson, type Person, well } from '../support/person.ts'
@@ -44,60 +45,15 @@ afterAll(async () => {
   await lockgate?.stop()
 })
 
-type Problem = { readonly status: number; readonly code: string; readonly detail: string; readonly type: string; readonly title: string }
-
-interface Asked {
-  readonly status: number
-  readonly type: string
-  readonly problem: Problem | null
+/** Asks a route as somebody. */
+function asking(endpoint: Endpoint, token: string | null, input: { readonly path?: string; readonly body?: unknown } = {}): Promise<Asked> {
+  return askAs(token, { url: lockgate.apiUrl, method: endpoint.method, path: endpoint.path, ...input })
 }
 
-/** Asks a route as somebody; the body of a stream is not waited for. */
-async function asking(endpoint: Endpoint, token: string | null, input: { readonly path?: string; readonly body?: unknown } = {}): Promise<Asked> {
-  const stop = new AbortController()
-  const response = await fetch(`${lockgate.apiUrl}${input.path ?? endpoint.path}`, {
-    method: endpoint.method,
-    signal: stop.signal,
-    headers: { ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...(input.body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
-  })
-  const type = response.headers.get('content-type') ?? ''
-  const problem = type.startsWith('application/problem+json') ? ((await response.json()) as Problem) : null
-  stop.abort()
-  return { status: response.status, type, problem }
-}
-
-/** The path of a route with things that are there. */
-function pathOf(endpoint: Endpoint): string {
-  const table = { deployments: 'deployment', builds: 'build', 'one-offs': 'one_off', tokens: 'token' }[endpoint.path.split('/')[2] ?? ''] ?? ''
-  return endpoint.path
-    .replace(':app', 'shop')
-    .replace(':environment', 'production')
-    .replace(':id', ids[table] ?? '')
-}
-
-/** Bodies that pass the schema and change nothing: what they name is refused or already so. */
-const BODIES: Partial<Record<EndpointName, unknown>> = {
-  signIn: { code: 'none-such-code' },
-  createToken: { name: 'x', role: 'viewer', days: 0 },
-  createProject: { name: 'other' },
-  createApp: { name: 'shop' },
-  addEnvironment: { name: 'production', branch: 'main' },
-  addDomain: { host: 'shop.localhost' },
-  openDeployment: { verb: 'restart', plan: true },
-  changeConfig: { unset: ['NOT_THERE'] },
-  runOneOff: { command: ['true'] },
-  changeApp: {},
-  changeEnvironment: {},
-  promote: { from: 'production' },
-  revokeSecret: { key: 'NOT_THERE', version: 1 },
-  setSource: { url: 'https://203.0.113.1/x.git' },
-  setRegistry: { host: 'registry.example.net', username: 'ada', password: '' },
-}
-const ALL = Object.entries(endpoints) as [EndpointName, Endpoint][]
+const ALL = ALL_ROUTES
 const GUARDED = ALL.filter(([, endpoint]) => endpoint.permission !== 'public')
 const given = (name: EndpointName, endpoint: Endpoint) => ({
-  path: pathOf(endpoint) + (name === 'removeDomain' ? '?host=shop.localhost' : ''),
+  path: pathOf(endpoint.path, { app: 'shop', environment: 'production', ids }) + (name === 'removeDomain' ? '?host=shop.localhost' : ''),
   ...(BODIES[name] === undefined ? {} : { body: BODIES[name] }),
 })
 
