@@ -1,7 +1,8 @@
 import { access, constants, readdir, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { messageOf } from './lib/errors.ts'
+import { findProcesses } from './lib/processes.ts'
 import { edgeConfig, type Settings } from './settings.ts'
 
 export interface MachineCheck {
@@ -16,7 +17,7 @@ const STARTED = { wall: Date.now(), monotonic: performance.now() }
 
 /** What doctor asks of the machine itself: disk, data directory, ports, clock. */
 export async function machineChecks(settings: Settings, freeBytes: () => Promise<number>): Promise<MachineCheck[]> {
-  return [await disk(freeBytes), await dataDirectory(settings), await edgePort(settings), clock()]
+  return [await disk(freeBytes), await dataDirectory(settings), await edgePort(settings), clock(), ...(await supervisorChecks(settings))]
 }
 
 async function disk(freeBytes: () => Promise<number>): Promise<MachineCheck> {
@@ -78,6 +79,34 @@ function clock(): MachineCheck {
       ? 'has not jumped since the server started'
       : `has jumped by ${Math.round(driftMs / 1000)} s since the server started; let NTP keep it, tokens and records use it`,
   }
+}
+
+/**
+ * One supervisor keeps the programs of a home. Only asked where bin/up left a list of programs for one: under systemd, and where
+ * the server was started by hand, there is none.
+ */
+export async function supervisorChecks(settings: Pick<Settings, 'dataDirectory'>): Promise<MachineCheck[]> {
+  if (process.env['INVOCATION_ID'] !== undefined) return []
+  const home = dirname(settings.dataDirectory)
+  const list = join(home, 'processes.json')
+  if (!(await isThere(list))) return []
+  const isSupervisor = (args: readonly string[]): boolean => args.at(-1) === home && /^supervisor\.[jt]s$/.test(basename(args.at(-2) ?? ''))
+  const running = await findProcesses(isSupervisor)
+  const pids = running.map(({ pid }) => pid).join(', ')
+  const sentence =
+    running.length === 1
+      ? `runs (pid ${pids})`
+      : running.length === 0
+        ? `no supervisor runs for ${home}: a server, an edge or an engine that ends is not started again. Run "bin/up --home ${home}"`
+        : `${running.length} supervisors run for ${home} (pids ${pids}). Run "bin/down --home ${home}", then "bin/up --home ${home}"`
+  return [{ area: 'machine', name: 'supervisor', ok: running.length === 1, sentence }]
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** What the folders of the data directory take, in bytes. */

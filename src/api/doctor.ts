@@ -3,15 +3,24 @@ import type { z } from 'zod'
 import { EVERYTHING } from '../core/actor/actor.ts'
 import { ACTIVE_STATUSES } from '../core/deployment/deployment.ts'
 import type { EventFault } from '../core/event/event.ts'
+import type { ObservedInstance } from '../core/instance/instance.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Handling } from './call.ts'
 import type * as resource from './contract/resources.ts'
+import { examineApps } from './doctor-apps.ts'
 
 type Check = z.input<typeof resource.Check>
 
 /** All checks, each with what to do when it is not fine. Never throws for what it checks. */
 export async function examine(handling: Handling): Promise<Check[]> {
-  const groups = await Promise.all([engine(handling), edge(handling), handling.machineChecks(), invariants(handling)])
+  const observed = await handling.runtime.observe().catch(() => null)
+  const groups = await Promise.all([
+    engine(handling),
+    edge(handling),
+    handling.machineChecks(),
+    examineApps(handling, observed),
+    invariants(handling, observed),
+  ])
   return groups.flatMap((group) => [...group])
 }
 
@@ -36,12 +45,11 @@ async function edge(handling: Handling): Promise<Check[]> {
   }
 }
 
-async function invariants(handling: Handling): Promise<Check[]> {
+async function invariants(handling: Handling, observed: readonly ObservedInstance[] | null): Promise<Check[]> {
   const { read } = handling.store
   const active = await read.deployments.list(EVERYTHING, { where: { status: ACTIVE_STATUSES } })
   const doubled = active.filter((one) => active.some((other) => other.id !== one.id && other.environmentId === one.environmentId))
   const records = await read.instances.list(EVERYTHING, { where: { removedAt: null } })
-  const observed = await handling.runtime.observe().catch(() => null)
   const running = new Map(observed?.map((one) => [one.name, one]))
   const routed = records.filter((record) => record.traffic === 'in')
   const dead = routed.filter((record) => running.get(record.name)?.state !== 'running')

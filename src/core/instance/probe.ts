@@ -1,5 +1,5 @@
 import type { Runtime } from '../../drivers/runtime/types.ts'
-import { pause } from '../../lib/clock.ts'
+import { pause, systemClock } from '../../lib/clock.ts'
 import { ask, type ProbeTarget } from './ask.ts'
 import type { ProbeResult, ProbeState } from './instance.ts'
 
@@ -24,6 +24,8 @@ export class Prober {
   readonly #changed: (environmentId: string) => void
   readonly #watched = new Map<string, Watched>()
   readonly #asked = new Set<string>()
+  /** When each instance that is not ready was ready last, by the monotonic clock. */
+  readonly #lastReady = new Map<string, number>()
 
   constructor(runtime: Pick<Runtime, 'exec'>, changed: (environmentId: string) => void) {
     this.#runtime = runtime
@@ -56,6 +58,13 @@ export class Prober {
       : this.#unasked(name)
   }
 
+  /** How long ago an instance was ready last; null: never since this server started. */
+  readyAgoMs(name: string): number | null {
+    if (this.#watched.get(name)?.state === 'ready') return 0
+    const at = this.#lastReady.get(name)
+    return at === undefined ? null : systemClock.monotonic() - at
+  }
+
   /** Nothing is known only of what was never asked since our own start: one that was, and is another process now, is not ready. */
   #unasked(name: string): ProbeResult {
     return this.#asked.has(name) ? { ...UNKNOWN, state: 'not-ready' } : UNKNOWN
@@ -66,7 +75,9 @@ export class Prober {
   }
 
   #drop(name: string): void {
-    this.#watched.get(name)?.stop.abort()
+    const watched = this.#watched.get(name)
+    if (watched?.state === 'ready') this.#lastReady.set(name, systemClock.monotonic())
+    watched?.stop.abort()
     this.#watched.delete(name)
   }
 
@@ -89,6 +100,7 @@ export class Prober {
       watched.wasReady ||= state === 'ready'
       if (state !== 'unknown') this.#asked.add(watched.target.name)
       if (state !== watched.state) {
+        if (watched.state === 'ready') this.#lastReady.set(watched.target.name, systemClock.monotonic())
         watched.state = state
         this.#changed(watched.target.environmentId)
       }

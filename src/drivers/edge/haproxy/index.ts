@@ -15,7 +15,7 @@ import { recoveredPool } from './recover.ts'
 import { reloadTo } from './reload.ts'
 import { Config, type Pool } from './schema.ts'
 import { MasterSocket } from './socket.ts'
-import { masterSocketPath, takeOver } from './start.ts'
+import { masterSocketPath, mastersOf, takeOver } from './start.ts'
 import { type Load, Worker } from './worker.ts'
 
 export interface EdgeNeeds {
@@ -246,7 +246,8 @@ class HaproxyEdge implements Edge {
     const pool = await this.#loadPool().catch(() => emptyPool(this.#config.pool))
     const workers = await this.#socket.workers().catch(() => null)
     const generation = workers?.current ? await this.#workerOf(workers.current).generation() : null
-    return infoOf({ config: this.#config, isWritable, pool, workers, generation })
+    const [masters, damaged] = [await mastersOf(this.#config), await this.#mirror.damaged()]
+    return infoOf({ config: this.#config, isWritable, pool, workers, generation, masters, damaged })
   }
 
   async #current(): Promise<{ readonly worker: Worker; readonly old: readonly number[] }> {

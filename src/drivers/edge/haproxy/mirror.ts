@@ -10,7 +10,7 @@ import { luaPath, luaText } from './lua.ts'
 import { type Config, MAP_NAMES, mapFile, Pool } from './schema.ts'
 
 /** How often the files that HAProxy would start from are compared with what was written. */
-const COMPARE_MS = 4_000
+export const COMPARE_MS = 4_000
 
 /** What HAProxy starts from: configuration, maps, pages and the pool, kept equal to what the running worker is given. */
 export class Mirror {
@@ -67,10 +67,16 @@ export class Mirror {
   async restore(): Promise<readonly string[]> {
     if (performance.now() - this.#comparedAt < COMPARE_MS) return []
     this.#comparedAt = performance.now()
-    const damaged: Record<string, string> = {}
-    for (const [path, { text, mark }] of this.#texts) if ((await markOf(path)) !== mark) damaged[path] = text
-    if (Object.keys(damaged).length > 0) await this.#write(damaged)
-    return Object.keys(damaged)
+    const damaged = await this.damaged()
+    if (damaged.length > 0) await this.#write(Object.fromEntries(damaged.map((path) => [path, this.#texts.get(path)?.text ?? ''])))
+    return damaged
+  }
+
+  /** Paths of files that this process wrote and that are missing or changed now. */
+  async damaged(): Promise<readonly string[]> {
+    const damaged: string[] = []
+    for (const [path, { mark }] of this.#texts) if ((await markOf(path)) !== mark) damaged.push(path)
+    return damaged
   }
 
   async isWritable(): Promise<boolean> {

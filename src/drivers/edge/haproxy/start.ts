@@ -1,5 +1,6 @@
 // Starting HAProxy is the same everywhere: by systemd, by a supervisor of ours, in a test.
 import { removeHalfWritten } from '../../../lib/files.ts'
+import { findProcesses } from '../../../lib/processes.ts'
 import { configPath, type EdgeListen, listenAddresses } from './config.ts'
 import { hostFacts, Mirror } from './mirror.ts'
 import { emptyPool } from './pool.ts'
@@ -21,6 +22,12 @@ export function haproxyArguments(config: Config): readonly string[] {
 /** The arguments with which HAProxy says whether it could start from its files. */
 export function haproxyCheck(config: Config): readonly string[] {
   return ['-c', '-f', configPath(config)]
+}
+
+/** Pids of the HAProxy masters that serve from this folder. Workers have the command line of their master, and it as parent. */
+export async function mastersOf(config: Config): Promise<readonly number[]> {
+  const found = await findProcesses((args) => args.includes(configPath(config)) && args.includes('-W') && !args.includes('-c'))
+  return found.filter(({ parent }) => !found.some(({ pid }) => pid === parent)).map(({ pid }) => pid)
 }
 
 /**

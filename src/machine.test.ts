@@ -1,0 +1,35 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { aFolder } from '../test/support/store.ts'
+import { until } from '../test/support/until.ts'
+import { launch } from './lib/run.ts'
+import { supervisorChecks } from './machine.ts'
+
+const settingsIn = (home: string) => ({ dataDirectory: join(home, 'data') })
+
+/** A process with the command line of a supervisor of this home. */
+async function aSupervisor(home: string): Promise<void> {
+  const program = join(home, 'supervisor.js')
+  await writeFile(program, 'setInterval(() => undefined, 1000)')
+  const child = launch(process.execPath, [program, home])
+  onTestFinished(() => void child.kill('SIGKILL'))
+}
+
+test('without a list of programs for a supervisor, doctor asks for none', async () => {
+  expect(await supervisorChecks(settingsIn(await aFolder()))).toEqual([])
+})
+
+test('doctor is red without a supervisor and with two, and green with one', async () => {
+  const home = await aFolder()
+  await writeFile(join(home, 'processes.json'), '[]')
+  const check = async () => (await supervisorChecks(settingsIn(home)))[0]
+  expect(await check()).toMatchObject({ area: 'machine', name: 'supervisor', ok: false, sentence: expect.stringContaining(`Run "bin/up --home ${home}"`) })
+
+  await aSupervisor(home)
+  await until('one supervisor is seen', async () => (await check())?.ok === true)
+
+  await aSupervisor(home)
+  await until('two supervisors are seen', async () => (await check())?.sentence.startsWith(`2 supervisors run for ${home}`) === true)
+  expect(await check()).toMatchObject({ ok: false })
+})
