@@ -82,7 +82,7 @@ function refusal(path: readonly string[], value: string): string {
 test('durations and sizes were found', () => {
   expect([DURATIONS.length, SIZES.length]).toEqual([expect.any(Number), expect.any(Number)])
   expect(DURATIONS.length).toBeGreaterThanOrEqual(9)
-  expect(SIZES.length).toBe(3)
+  expect(SIZES.length).toBe(4)
 })
 
 test.each(DURATIONS.map(({ path }) => [path.join('.'), path] as const))('the duration %s has bounds, said with line and column', (_name, path) => {

@@ -5,6 +5,7 @@ import { forgetApp } from './app/forget.ts'
 import { type BuildNeeds, BuildReconciler } from './build/reconciler.ts'
 import type { Context } from './context.ts'
 import { keepHouse } from './disk/housekeeping.ts'
+import { boundDisks } from './environment/disk-bound.ts'
 import { EnvironmentReconciler } from './environment/reconciler.ts'
 import type { ObservedInstance } from './instance/instance.ts'
 import { Observer } from './instance/observer.ts'
@@ -47,6 +48,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
   const pushes = new WorkQueue({ name: 'pushes', work: () => settlePushes(context, needs.source), log: context.log, parallel: 1 })
   const polling = new WorkQueue({ name: 'sources', work: (appId) => pollSource(context, needs.source, appId), log: context.log })
   const house = new WorkQueue({ name: 'housekeeping', work: () => keepHouse(context, needs), log: context.log, parallel: 1 })
+  const disks = new WorkQueue({ name: 'disks of instances', work: () => boundDisks(context), log: context.log, parallel: 1 })
   const building = new WorkQueue({ name: 'builds', work: () => builds.pass(), log: context.log, parallel: 1 })
 
   async function wakeAll(): Promise<void> {
@@ -80,6 +82,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
   pushes.wake('pushes')
   now(wakeSources)
   house.wake('house')
+  disks.wake('disks')
   now(wakeAll)
 
   return {
@@ -91,7 +94,7 @@ export function startLoops(context: Context, needs: BuildNeeds & { readonly list
       unsubscribe()
       prober.close()
       await Promise.all([observer.close(), builds.close()])
-      await Promise.all([environments.close(), edge.close(), building.close(), pushes.close(), polling.close(), house.close()])
+      await Promise.all([environments.close(), edge.close(), building.close(), pushes.close(), polling.close(), house.close(), disks.close()])
     },
   }
 }

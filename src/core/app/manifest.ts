@@ -124,6 +124,7 @@ export const Manifest = z
         cpus: z.number().min(0.05).max(64).optional().describe('Cores; default 1'),
         memory: size('16MB', '1000GB').optional().describe('Default 512MB'),
         processes: z.int().min(8).max(32_768).optional().describe('Processes and threads; default 256'),
+        disk: size('64MB', '1000GB').optional().describe('Files that an instance writes into itself; one that has more is replaced. Default 10GB'),
       })
       .optional()
       .describe('What one instance may use'),
@@ -198,6 +199,7 @@ export function runSpecOf(
       cpus: manifest.limits?.cpus ?? base.limits.cpus,
       memoryMb: manifest.limits?.memory ?? base.limits.memoryMb,
       processes: manifest.limits?.processes ?? base.limits.processes,
+      ...(manifest.limits?.disk === undefined ? {} : { diskMb: manifest.limits.disk }),
     },
     stopSignal: manifest.stop?.signal ?? base.stopSignal,
     stopGraceMs: manifest.stop?.grace ?? base.stopGraceMs,

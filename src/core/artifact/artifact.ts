@@ -60,7 +60,11 @@ export interface Limits {
   readonly cpus: number
   readonly memoryMb: number
   readonly processes: number
+  /** What an instance may write outside of volumes; releases from before it was kept have the default. */
+  readonly diskMb?: number
 }
+
+export const DEFAULT_DISK_MB = 10_240
 
 export interface DrainSpec {
   readonly deadlineMs: number

@@ -263,6 +263,14 @@ export function runtimeContract(open: () => Promise<RuntimeUnderTest>): void {
     expect((await it.runtime.exec(spec.name, it.commands.say('hello inside'), 10_000)).output.trim()).toEqual('hello inside')
   })
 
+  test('what a running instance has written is measured, of each that runs', async () => {
+    const [first, second] = [await started(), await started()]
+
+    const written = await it.runtime.writtenBytes()
+
+    for (const { name } of [first, second]) expect(written.get(name), name).toBeLessThan(1024 ** 2)
+  })
+
   test('where an instance listens can be seen', async () => {
     const spec = await started()
 

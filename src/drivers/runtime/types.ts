@@ -105,6 +105,8 @@ export interface Runtime {
   shareImage(digest: string, reference: string): Promise<string>
   /** What of ours takes disk there. */
   stored(): Promise<Stored[]>
+  /** Bytes that each running instance has written into itself, by its name. It reads the disk: not for every pass. */
+  writtenBytes(): Promise<ReadonlyMap<string, number>>
   /** Free bytes where containers and images are kept; null: that cannot be seen from here. */
   freeBytes(): Promise<number | null>
   /** Removes an image by config digest, or a base by its tag, if nothing uses it; true when it is gone. */

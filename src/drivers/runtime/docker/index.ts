@@ -19,7 +19,7 @@ import { readLogs } from './logs.ts'
 import { Networks } from './networks.ts'
 import { Observer } from './observe.ts'
 import { Config, type Inspected } from './schema.ts'
-import { freeBytes, storedThings } from './storage.ts'
+import { freeBytes, storedThings, writtenBytes } from './storage.ts'
 import { Volumes } from './volumes.ts'
 
 const STOP_SLACK_MS = 10_000
@@ -86,6 +86,7 @@ function openRuntime(place: Place, config: Config): Runtime {
     removeNetwork: (environmentId) => translated('remove a network', () => networks.remove(environmentId)),
     resolveImage: (reference, forApp): Promise<ImageFacts> => translated(`find image ${reference}`, () => resolveImage(place, reference, forApp)),
     stored: () => translated('list what takes disk', () => storedThings(place)),
+    writtenBytes: () => translated('measure what instances have written', () => writtenBytes(place)),
     freeBytes: () => translated('look at its disk', () => freeBytes(place, [])),
     shareImage: (digest, reference) =>
       translated(`push ${reference}`, async () => {

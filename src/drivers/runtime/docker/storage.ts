@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { Stored } from '../types.ts'
 import type { Place } from './containers.ts'
+import { LABEL, labelFilter } from './labels.ts'
 
 const DF_MS = 2 * 60_000
 const Usage = z.object({
@@ -32,6 +33,15 @@ export async function storedThings(place: Place): Promise<Stored[]> {
     return [{ kind, name: tag, id: image.Id, bytes: Math.max(0, image.Size - image.SharedSize), isUsed: image.Containers > 0, createdAt: image.Created * 1000 }]
   })
   return [...images, ...(await keptVolumes(place))]
+}
+
+const Written = z.array(z.object({ Names: z.array(z.string()), SizeRw: z.number().default(0) }))
+
+/** Bytes in the writable layer of each running instance. The engine reads the layers: seconds, on a slow disk. */
+export async function writtenBytes({ client, installation }: Place): Promise<ReadonlyMap<string, number>> {
+  const query = { size: 'true', ...labelFilter(installation, { [LABEL.kind]: 'instance' }) }
+  const containers = await client.json(Written, { path: '/containers/json', query, timeoutMs: DF_MS })
+  return new Map(containers.flatMap(({ Names, SizeRw }) => Names.map((name) => [name.slice(1), SizeRw] as const)))
 }
 
 /** Sparse files: what they take is their blocks, not their length. */

@@ -19,6 +19,8 @@ export interface Knobs {
   unreachable: boolean
   delayMs: number
   freeBytes: number
+  /** Bytes that an instance has written, by its name. */
+  readonly written: Map<string, number>
   /** Addresses that somebody else has. */
   foreign: readonly string[]
   /** Names of instances that run and have lost their network. */
@@ -48,6 +50,7 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
     unreachable: config.unreachable ?? false,
     delayMs: config.delayMs ?? 0,
     freeBytes: 1024 ** 4,
+    written: new Map(),
     foreign: [],
     detached: new Set(),
     pruned: new Set(),
@@ -110,6 +113,10 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
     },
     foreignAddresses: async () => knobs.foreign,
     stored: async () => [],
+    writtenBytes: async () => {
+      await answer()
+      return new Map([...instances.keys()].map((name) => [name, knobs.written.get(name) ?? 0]))
+    },
     freeBytes: async () => knobs.freeBytes,
     shareImage: async (digest, reference) => {
       await answer()
