@@ -156,14 +156,16 @@ function supervisor(places: Places): Keeper {
       for (const folder of ['run', 'log']) mkdirSync(join(places.home, folder), { recursive: true, mode: 0o750 })
       const text = JSON.stringify(processes, null, 2)
       const before = existsSync(list) ? readFileSync(list, 'utf8') : ''
-      // A supervisor from before sockets were held does not know the word; what it keeps alive outlives it.
-      const outdated = before !== '' && !before.includes('"listen"') ? supervisorPid() : null
-      if (outdated !== null) process.kill(outdated, 'SIGKILL')
+      // A supervisor of another build may not understand the list: it is replaced before it reads it. What it keeps alive outlives it.
+      const build = readFileSync(join(ROOT, 'dist/build-id'), 'utf8').trim()
+      const mark = join(places.home, 'run', 'supervisor.build')
+      if (supervisorPid() !== null && (existsSync(mark) ? readFileSync(mark, 'utf8').trim() : '') !== build) await killSupervisor(supervisorPid)
       if (before !== text) writeFileSync(list, text)
       const started = supervisorPid() === null || processes.some((kept) => pidOf(kept.name) === null)
       if (supervisorPid() === null) {
         const log = openSync(join(places.home, 'log', 'supervisor.log'), 'a', 0o640)
         detach(NODE, [join(ROOT, 'dist/supervisor.js'), places.home], { log })
+        writeFileSync(mark, `${build}\n`)
       }
       const deadline = performance.now() + 20_000
       while (supervisorPid() === null || processes.some((kept) => pidOf(kept.name) === null)) {
@@ -208,4 +210,12 @@ async function endProcess(find: () => number | null, patienceMs: number): Promis
     if (performance.now() > deadline) process.kill(pid, 'SIGKILL')
     await pause(50)
   }
+}
+
+/** Ends a supervisor and nothing that it keeps. */
+async function killSupervisor(find: () => number | null): Promise<void> {
+  const pid = find()
+  if (pid === null) return
+  process.kill(pid, 'SIGKILL')
+  while (find() === pid) await pause(20)
 }
