@@ -1,52 +1,36 @@
-import type { ChildProcess } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { wipe } from '../../../../test/support/engine.ts'
+import { volumesOf } from '../../../../test/support/folder.ts'
+import { aRegistry, type RunningRegistry } from '../../../../test/support/registry.ts'
 import type { BaseName } from '../../../core/build/build-plan.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { silentLog } from '../../../lib/log.ts'
-import { launch, run } from '../../../lib/run.ts'
+import { run } from '../../../lib/run.ts'
 import { docker } from '../../runtime/docker/index.ts'
 import type { Boxes } from '../../runtime/types.ts'
 import { Bases } from './index.ts'
 
 const installation = `t${randomWord(8)}`
 let boxes: Boxes
-let folder: string
-let registry: ChildProcess
-let port: number
+let registry: RunningRegistry
 let silent: Server
 
 beforeAll(async () => {
   const parts = await docker.create(docker.Config.parse({ installation }), undefined)
   if (!parts.boxes) throw new Error('no boxes')
   boxes = parts.boxes
-  folder = await mkdtemp(join(tmpdir(), 'lockgate-registry-'))
-  port = await freePort()
-  const config = join(folder, 'config.yml')
-  await writeFile(config, `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${folder}/data\nhttp:\n  addr: 127.0.0.1:${port}\n`)
-  registry = launch('docker-registry', ['serve', config])
-  await vi.waitFor(async () => expect((await fetch(`http://127.0.0.1:${port}/v2/`)).status).toEqual(200), { timeout: 10_000 })
+  registry = await aRegistry(false)
   silent = createServer(() => undefined).listen(0, '127.0.0.1')
 })
 
 afterAll(async () => {
-  await wipe(installation, folder)
-  registry.kill()
+  await wipe(installation, volumesOf(installation))
+  await rm(volumesOf(installation), { recursive: true, force: true })
+  await registry.stop()
   silent.close()
-  await rm(folder, { recursive: true, force: true })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address ? address.port : 0
-}
 
 test('every base is there when it was asked for, and holds what it is for', async () => {
   const bases = new Bases({ boxes, registry: null, log: silentLog })
@@ -75,7 +59,7 @@ test('a language comes in the version that is asked for, with compilers only whe
 
 test('a base goes to a registry and comes back', async () => {
   const tag = await new Bases({ boxes, registry: null, log: silentLog }).image({ base: 'base', version: null })
-  const remote = `127.0.0.1:${port}/lockgate/base:1`
+  const remote = `127.0.0.1:${registry.port}/lockgate/base:1`
   await boxes.tag(tag, remote)
   await boxes.push(remote)
   await run('docker', ['rmi', remote])
@@ -91,7 +75,7 @@ test('a registry that does not have it, is not there, or says nothing is no reas
   const silentPort = typeof address === 'object' && address ? address.port : 0
   const startedAt = performance.now()
 
-  expect(await boxes.pull(`127.0.0.1:${port}/lockgate/nothing:1`, 3_000)).not.toBeNull()
+  expect(await boxes.pull(`127.0.0.1:${registry.port}/lockgate/nothing:1`, 3_000)).not.toBeNull()
   expect(await boxes.pull('127.0.0.1:9/lockgate/base:1', 3_000)).not.toBeNull()
   expect(await boxes.pull(`127.0.0.1:${silentPort}/lockgate/base:1`, 3_000)).not.toBeNull()
 
