@@ -1,6 +1,6 @@
 // What doctor says of apps: environments that should run and do not, releases found worse, networks that are gone.
 import type { z } from 'zod'
-import { EVERYTHING } from '../core/actor/actor.ts'
+import { EVERYTHING, type Scope } from '../core/actor/actor.ts'
 import type { ObservedInstance } from '../core/instance/instance.ts'
 import { durationText } from '../lib/duration.ts'
 import type { Handling } from './call.ts'
@@ -22,12 +22,12 @@ export interface AppFacts {
   readonly readyAgoMs: (instance: string) => number | null
 }
 
-/** The checks of all apps. `observed` is null while the engine does not answer. */
-export async function examineApps(handling: Handling, observed: readonly ObservedInstance[] | null): Promise<Check[]> {
+/** The checks of the apps in the scope. `observed` is null while the engine does not answer. */
+export async function examineApps(handling: Handling, observed: readonly ObservedInstance[] | null, scope: Scope): Promise<Check[]> {
   const { read } = handling.store
   const detached = new Set((observed ?? []).filter((one) => one.isAttached === false).map((one) => one.name))
   const facts: AppFacts[] = []
-  for (const app of await read.apps.list(EVERYTHING, { where: { goneAt: null }, orderBy: 'name' })) {
+  for (const app of await read.apps.list(scope, { where: { goneAt: null }, orderBy: 'name' })) {
     for (const environment of (await showApp(handling, app)).environments) {
       const where = { environmentId: environment.id, kind: 'release.worse' }
       const worse = environment.watch?.worse ? await read.events.list(EVERYTHING, { where, orderBy: 'seq', descending: true, limit: 1 }) : []

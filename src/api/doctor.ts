@@ -1,6 +1,6 @@
 // What doctor says: the parts of the machine, then each invariant that can be looked at from here.
 import type { z } from 'zod'
-import { EVERYTHING } from '../core/actor/actor.ts'
+import { EVERYTHING, type Scope } from '../core/actor/actor.ts'
 import { ACTIVE_STATUSES } from '../core/deployment/deployment.ts'
 import type { EventFault } from '../core/event/event.ts'
 import type { ObservedInstance } from '../core/instance/instance.ts'
@@ -11,15 +11,15 @@ import { examineApps } from './doctor-apps.ts'
 
 type Check = z.input<typeof resource.Check>
 
-/** All checks, each with what to do when it is not fine. Never throws for what it checks. */
-export async function examine(handling: Handling): Promise<Check[]> {
+/** All checks, each with what to do when it is not fine; names of apps only within the caller's scope. Never throws for what it checks. */
+export async function examine(handling: Handling, scope: Scope): Promise<Check[]> {
   const observed = await handling.runtime.observe().catch(() => null)
   const groups = await Promise.all([
     engine(handling),
     edge(handling),
     handling.machineChecks(),
-    examineApps(handling, observed),
-    invariants(handling, observed),
+    examineApps(handling, observed, scope),
+    invariants(handling, observed, scope),
   ])
   return groups.flatMap((group) => [...group])
 }
@@ -45,7 +45,7 @@ async function edge(handling: Handling): Promise<Check[]> {
   }
 }
 
-async function invariants(handling: Handling, observed: readonly ObservedInstance[] | null): Promise<Check[]> {
+async function invariants(handling: Handling, observed: readonly ObservedInstance[] | null, scope: Scope): Promise<Check[]> {
   const { read } = handling.store
   const active = await read.deployments.list(EVERYTHING, { where: { status: ACTIVE_STATUSES } })
   const doubled = active.filter((one) => active.some((other) => other.id !== one.id && other.environmentId === one.environmentId))
@@ -59,18 +59,18 @@ async function invariants(handling: Handling, observed: readonly ObservedInstanc
   const broken = await handling.store.verifyEvents()
   const unseen = observed === null
   return [
-    check('I2', doubled.length === 0, 'at most one active deployment per environment', `${doubled.map((one) => one.id).join(', ')} are active at once`),
+    check('I2', doubled.length === 0, 'at most one active deployment per environment', `${named(doubled, scope, (one) => one.id)} are active at once`),
     check(
       'I3',
       !unseen && dead.length === 0,
       `every instance the edge names runs (${routed.length})`,
-      unseen ? 'the engine does not answer' : `${dead.map((one) => one.name).join(', ')} do not run; Lockgate is bringing them back`,
+      unseen ? 'the engine does not answer' : `${named(dead, scope, (one) => one.name)} do not run; Lockgate is bringing them back`,
     ),
     check(
       'I6',
       !unseen && strangers.length === 0,
       'every container of ours has a record',
-      unseen ? 'the engine does not answer' : `${strangers.map((one) => one.name).join(', ')} have none and will be removed`,
+      unseen ? 'the engine does not answer' : `${named(strangers.map(unowned), scope, (one) => one.name)} have none and will be removed`,
     ),
     check('I7', broken === null, 'the log of events is whole', broken === null ? '' : eventFault(broken)),
     check(
@@ -86,6 +86,18 @@ async function invariants(handling: Handling, observed: readonly ObservedInstanc
       'some instances run another image than recorded; "lockgate restart" puts that right',
     ),
   ]
+}
+
+/** Names of what is in the scope, and how many others there are. */
+function named<T extends { readonly projectId: string | null }>(all: readonly T[], { projectId }: Scope, nameOf: (one: T) => string): string {
+  const seen = all.filter((one) => projectId === null || one.projectId === projectId)
+  const others = all.length - seen.length
+  return [...seen.map(nameOf), ...(others === 0 ? [] : [`${others} of other projects`])].join(', ')
+}
+
+/** A container without a record is of no project that is known. */
+function unowned({ name }: ObservedInstance): { readonly name: string; readonly projectId: null } {
+  return { name, projectId: null }
 }
 
 function eventFault(fault: EventFault): string {

@@ -47,6 +47,8 @@ const tokens: Partial<Record<Caller, string>> = {}
 let lockgate: Installation
 let ada: Person
 let folder: string
+/** A token of the other project. */
+let outsider: string
 
 beforeAll(async () => {
   lockgate = await anInstallation({
@@ -72,6 +74,7 @@ beforeAll(async () => {
   for (const role of ['viewer', 'developer', 'releaser'] as const) tokens[role] = await aToken(role, { role, project: 'own' })
   tokens['project admin'] = await aToken('project admin', { role: 'admin', project: 'own' })
   tokens['installation admin'] = lockgate.token
+  outsider = await aToken('outsider', { role: 'admin', project: 'other' })
   places['–'] = { app: '', environment: '', ids: {} }
   places['own project'] = places['production'] = thingsOf('shop', 'production')
   places['staging'] = thingsOf('shop', 'staging')
@@ -188,6 +191,26 @@ describe('every cell', () => {
       const asked = await ask(row, caller)
       expect(wordOf(asked), `${caller}: ${asked.status} ${asked.problem?.code} ${asked.problem?.detail}`).toBe(row.answers[caller])
     }
+  })
+})
+
+const LISTS = ALL_ROUTES.filter(([, one]) => one.method === 'GET' && one.permission !== 'public' && !one.path.includes('/:') && one.stream !== true)
+
+describe('a list', () => {
+  const read = async (path: string, token: string): Promise<string> =>
+    (await fetch(`${lockgate.apiUrl}${path}`, { headers: { authorization: `Bearer ${token}` } })).text()
+
+  test.each(LISTS.map(([, { path }]) => path))('%s names nothing of another project', async (path) => {
+    expect(await read(path, outsider)).not.toContain('shop')
+    for (const caller of ['viewer', 'project admin'] as const) expect(await read(path, tokens[caller] ?? ''), caller).not.toContain('theirs')
+  })
+
+  test('of disk usage has the names for an installation admin, and sums for a project', async () => {
+    const [all, own] = [await read('/v1/disk', lockgate.token), await read('/v1/disk', tokens['viewer'] ?? '')]
+
+    for (const name of ['shop', 'theirs']) expect(all).toContain(name)
+    expect(own).toContain('shop')
+    expect(own).toContain('everything that is not of this project')
   })
 })
 

@@ -284,8 +284,8 @@ export const Event = z.object({
 })
 
 export const DiskItem = z.object({
-  kind: z.enum(['artifact', 'leftover', 'base', 'cache', 'repository', 'logs', 'database']),
-  name: z.string(),
+  kind: z.enum(['artifact', 'leftover', 'base', 'cache', 'repository', 'logs', 'database', 'others']),
+  name: z.string().describe('`others`: the sum of what is not of the project of the token'),
   bytes: z.int(),
   mayGo: z.string().nullable().describe('Why nobody misses it; null: it stays'),
 })

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { LEAST_FREE_BYTES } from '../../core/build/reconciler.ts'
 import { cleanDisk } from '../../core/disk/clean.ts'
+import { seenBy } from '../../core/disk/disk.ts'
 import { surveyDisk } from '../../core/disk/survey.ts'
 import type { Event } from '../../core/event/event.ts'
 import { pause } from '../../lib/clock.ts'
@@ -64,11 +65,11 @@ export const installation = {
   }),
   listEvents,
   followEvents,
-  disk: async (handling) => ({
-    items: await surveyDisk(handling, handling.disk),
+  disk: async (handling, { actor }) => ({
+    items: [...seenBy(await surveyDisk(handling, handling.disk), actor.projectId)],
     freeBytes: await handling.freeBytes(),
     leastFreeBytes: LEAST_FREE_BYTES,
   }),
   cleanDisk: async (handling, { actor }) => ({ removed: await cleanDisk(handling, handling.disk, actor), freeBytes: await handling.freeBytes() }),
-  doctor: async (handling) => examine(handling),
+  doctor: async (handling, { actor }) => examine(handling, { projectId: actor.projectId }),
 } satisfies Record<string, Handler>

@@ -7,6 +7,7 @@ import type { Runtime, Stored } from '../../drivers/runtime/types.ts'
 import { UnavailableError } from '../../lib/errors.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import { cleanDisk } from './clean.ts'
+import { seenBy } from './disk.ts'
 import { type SurveyNeeds, surveyDisk } from './survey.ts'
 
 const DAY_MS = 86_400_000
@@ -112,4 +113,35 @@ test('a survey names folders too, the largest thing first', async () => {
     ['logs', 5],
     ['database', 3],
   ])
+})
+
+test('a caller of one project sees its own and what is shared by name, and everything else as one sum', async () => {
+  const { code, context, needs } = await aDisk(({ app }) => [
+    stored({ name: 'own image', bytes: 1_000 }),
+    stored({ name: 'of secret-app', bytes: 30 }),
+    stored({ kind: 'base', name: `lockgate/node:24-${'a'.repeat(16)}`, bytes: 200 }),
+    stored({ kind: 'cache', name: `cache-${app.id}`, bytes: 400 }),
+    stored({ kind: 'cache', name: 'cache-a-gone', bytes: 2 }),
+  ])
+  await record(code, 'own image')
+  const all = await surveyDisk(context, needs)
+  const total = (items: readonly { readonly bytes: number }[]): number => items.reduce((sum, { bytes }) => sum + bytes, 0)
+
+  const own = seenBy(all, code.app.projectId)
+  const stranger = seenBy(all, 'p-other')
+
+  expect(seenBy(all, null)).toEqual(all)
+  expect(own.map(({ kind, bytes }) => `${kind} ${bytes}`).toSorted()).toEqual([
+    'artifact 1000',
+    'base 200',
+    'cache 400',
+    'database 3',
+    'logs 5',
+    'others 32',
+    'repository 7',
+  ])
+  expect(stranger.map(({ kind, bytes }) => `${kind} ${bytes}`).toSorted()).toEqual(['base 200', 'database 3', 'logs 5', 'others 1439'])
+  for (const seen of [own, stranger]) expect(total(seen)).toBe(total(all))
+  expect(JSON.stringify(stranger)).not.toContain('shop')
+  expect(JSON.stringify(own)).not.toContain('secret-app')
 })

@@ -1,5 +1,6 @@
 import type { Stored } from '../../drivers/runtime/types.ts'
 import { EVERYTHING } from '../actor/actor.ts'
+import type { App } from '../app/app.ts'
 import type { Artifact } from '../artifact/artifact.ts'
 import type { Context } from '../context.ts'
 import type { DiskItem } from './disk.ts'
@@ -28,48 +29,67 @@ export async function surveyDisk(context: Pick<Context, 'store' | 'runtime' | 'c
   const now = context.clock.now()
   const stored = await context.runtime.stored()
   const artifacts = await read.artifacts.list(EVERYTHING, { where: { removedAt: null } })
-  const apps = new Map((await read.apps.list(EVERYTHING, { where: { goneAt: null } })).map((app) => [app.id, app.name]))
+  const live = await read.apps.list(EVERYTHING, { where: { goneAt: null } })
+  const apps = new Map(live.map((app) => [app.id, app]))
+  const projects = new Map(live.map((app): [string, string] => [app.name, app.projectId]))
   const lastBuilt = new Map<string, number>()
   for (const build of await read.builds.list(EVERYTHING, { orderBy: 'createdAt', descending: true, limit: 1_000 }))
     if (!lastBuilt.has(build.appId)) lastBuilt.set(build.appId, build.createdAt)
   const folders = await needs.folders()
   const items = [
     ...stored.map((one) => describe(one, { artifacts, apps, lastBuilt, now, newest: newestBases(stored), appOfVolume: needs.appOfVolume })),
-    ...[...folders.repositories].map(([app, bytes]): DiskItem => ({ kind: 'repository', name: app, bytes, mayGo: null, id: null })),
-    { kind: 'logs' as const, name: 'logs of builds and instances', bytes: folders.logs, mayGo: null, id: null },
-    { kind: 'database' as const, name: 'database and its copies', bytes: folders.database, mayGo: null, id: null },
+    ...[...folders.repositories].map(
+      ([app, bytes]): DiskItem => ({
+        ...ofProject(projects.get(app)),
+        kind: 'repository',
+        name: app,
+        bytes,
+        mayGo: null,
+        id: null,
+      }),
+    ),
+    { kind: 'logs' as const, name: 'logs of builds and instances', bytes: folders.logs, mayGo: null, id: null, ...SHARED },
+    { kind: 'database' as const, name: 'database and its copies', bytes: folders.database, mayGo: null, id: null, ...SHARED },
   ]
   return items.toSorted((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1))
 }
 
 interface Known {
   readonly artifacts: readonly Artifact[]
-  /** Names of apps by id. */
-  readonly apps: ReadonlyMap<string, string>
+  readonly apps: ReadonlyMap<string, App>
   readonly lastBuilt: ReadonlyMap<string, number>
   readonly newest: ReadonlySet<string>
   readonly now: number
   readonly appOfVolume: (name: string) => string | null
 }
 
+const SHARED = { projectId: null, isShared: true }
+
+function ofProject(projectId: string | undefined): Pick<DiskItem, 'projectId' | 'isShared'> {
+  return { projectId: projectId ?? null, isShared: false }
+}
+
 function describe(one: Stored, known: Known): DiskItem {
   const { bytes, id } = one
   if (one.kind === 'base') {
     const mayGo = known.newest.has(one.name) || one.isUsed ? null : 'a newer one has taken its place'
-    return { kind: 'base', name: one.name, bytes, mayGo, id: one.name }
+    return { kind: 'base', name: one.name, bytes, mayGo, id: one.name, ...SHARED }
   }
   if (one.kind === 'cache') {
     const appId = known.appOfVolume(one.name)
-    if (appId === null) return { kind: 'cache', name: 'images that Dockerfiles begin from', bytes, mayGo: null, id }
+    if (appId === null) return { kind: 'cache', name: 'images that Dockerfiles begin from', bytes, mayGo: null, id, ...SHARED }
     const app = known.apps.get(appId) ?? null
     const idle = known.now - (known.lastBuilt.get(appId) ?? 0) > IDLE_MS
     const mayGo = app === null ? 'of no app' : idle ? 'not built for a week; the next build is slower' : null
-    return { kind: 'cache', name: `builds of ${app ?? one.name}`, bytes, mayGo, id }
+    return { kind: 'cache', name: `builds of ${app?.name ?? one.name}`, bytes, mayGo, id, ...ofProject(app?.projectId) }
   }
   const artifact = known.artifacts.find((other) => other.digest === id)
-  if (artifact) return { kind: 'artifact', name: `${known.apps.get(artifact.appId) ?? '?'}: ${artifact.origin}`, bytes, mayGo: null, id }
+  if (artifact) {
+    const name = `${known.apps.get(artifact.appId)?.name ?? '?'}: ${artifact.origin}`
+    return { kind: 'artifact', name, bytes, mayGo: null, id, ...ofProject(artifact.projectId) }
+  }
   const mayGo = one.isUsed || known.now - one.createdAt < SETTLED_MS ? null : 'no artifact is recorded for it'
-  return { kind: 'leftover', name: one.name, bytes, mayGo, id }
+  return { kind: 'leftover', name: one.name, bytes, mayGo, id, ...ofProject(undefined) }
 }
 
 /** Of each base in each version the one that was made last. */
