@@ -47,6 +47,7 @@ import { run } from './lib/run.ts'
 import { machineChecks, measureFolders } from './machine.ts'
 import { edgeConfig, readSettings, type Settings } from './settings.ts'
 import { openAudit } from './store/audit.ts'
+import { DatabaseCare } from './store/care.ts'
 import { openSqlite } from './store/sqlite.ts'
 import type { Store } from './store/types.ts'
 import { VERSION } from './version.ts'
@@ -86,6 +87,8 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
     settings: coreSettings(settings),
   }
   const collector = new LogCollector(parts, book)
+  const care = new DatabaseCare({ directory: settings.dataDirectory, clock: systemClock, log })
+  void care.checkAtStart()
   const context: Context = { ...parts, logs: collector }
   const elsewhere = { allowed: networks(settings.sources.allowNetworks), allowHttp: settings.sources.allowHttp }
   const repositories = new Repositories(join(settings.dataDirectory, 'git'), openElsewhere(context, elsewhere), settings.repositoryMegabytes * 1024 ** 2)
@@ -110,6 +113,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
     parallelBuilds: settings.parallelBuilds,
     publish: publisher(settings.artifactsRegistry, runtime),
     listed: (all) => collector.observe(all),
+    keepDatabase: () => care.keep(),
   })
   const edgePort = Number(edgeConfig(settings)['httpPort'])
   const url = `http://${settings.listen.host.includes(':') ? `[${settings.listen.host}]` : settings.listen.host}:${settings.listen.port}`
@@ -127,7 +131,11 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
     freeBytes,
     disk,
     apiUrl: url,
-    machineChecks: async () => [...(await machineChecks(settings, freeBytes)), ...(await builder.checks()).map((check) => ({ area: 'builds', ...check }))],
+    machineChecks: async () => [
+      ...(await machineChecks(settings, freeBytes)),
+      ...(await care.checks()),
+      ...(await builder.checks()).map((check) => ({ area: 'builds', ...check })),
+    ],
   }
   const showOne = async (id: string) => endpoints.readBuild.response.parse(await showBuild(store.read, await store.read.builds.get(EVERYTHING, id)))
   const receiver = new PushReceiver(context, { repositories, book, showBuild: showOne, follow: (id, signal) => followDeployment(handling, id, signal), urlOf })

@@ -18,10 +18,19 @@ export async function examine(handling: Handling, scope: Scope): Promise<Check[]
     engine(handling),
     edge(handling),
     handling.machineChecks(),
-    examineApps(handling, observed, scope),
-    invariants(handling, observed, scope),
+    readable('apps', () => examineApps(handling, observed, scope)),
+    readable('invariant', () => invariants(handling, observed, scope)),
   ])
   return groups.flatMap((group) => [...group])
+}
+
+/** What reads records; a database that cannot be read is a check that is red, so that the others are still shown. */
+async function readable(area: string, checks: () => Promise<Check[]>): Promise<Check[]> {
+  try {
+    return await checks()
+  } catch (error) {
+    return [{ area, name: 'records', ok: false, sentence: `The records cannot be read: ${messageOf(error)}` }]
+  }
 }
 
 async function engine(handling: Handling): Promise<Check[]> {

@@ -4,7 +4,7 @@ import { EVERYTHING } from './actor/actor.ts'
 import { forgetApp } from './app/forget.ts'
 import { type BuildNeeds, BuildReconciler } from './build/reconciler.ts'
 import type { Context } from './context.ts'
-import { keepHouse } from './disk/housekeeping.ts'
+import { type HousekeepingNeeds, keepHouse } from './disk/housekeeping.ts'
 import { boundDisks } from './environment/disk-bound.ts'
 import { EnvironmentReconciler } from './environment/reconciler.ts'
 import type { ObservedInstance } from './instance/instance.ts'
@@ -32,7 +32,10 @@ export interface Loops extends Sight {
  * Starts the control loops: environments, the edge, builds. Events of committed transactions wake them early; the resync
  * makes every event optional, and work goes on after a restart because the first resync wakes everything.
  */
-export function startLoops(context: Context, needs: BuildNeeds & { readonly listed: (all: readonly ObservedInstance[]) => void }): Loops {
+export function startLoops(
+  context: Context,
+  needs: BuildNeeds & Pick<HousekeepingNeeds, 'keepDatabase'> & { readonly listed: (all: readonly ObservedInstance[]) => void },
+): Loops {
   const wakeEnvironment = (id: string): void => environments.wake(id)
   const prober = new Prober(context.runtime, (environmentId) => {
     wakeEnvironment(environmentId)

@@ -11,7 +11,8 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import { codeOf, type PlatformError, UnavailableError } from '../lib/errors.ts'
+import { codeOf, messageOf, type PlatformError, UnavailableError } from '../lib/errors.ts'
+import { damagedError, isDamage } from './damage.ts'
 import type { Answer } from './sqlite-worker.ts'
 
 const SQLITE_BUSY = 5
@@ -82,6 +83,7 @@ function storeError(error: { readonly message: string; readonly errcode: number 
       `The database cannot be written (${error.message}); nothing was changed. Free space on the disk of the data directory.`,
     )
   }
+  if (isDamage(error.errcode)) return damagedError(error.message)
   return new Error(`SQLite: ${error.message}`)
 }
 
@@ -101,7 +103,12 @@ export class SqliteReader {
   }
 
   execute(sql: string, parameters: readonly unknown[]): Promise<{ readonly rows: readonly Record<string, unknown>[]; readonly changes: number }> {
-    return Promise.resolve({ rows: this.#database.prepare(sql).all(...parameters.map(toSql)), changes: 0 })
+    try {
+      return Promise.resolve({ rows: this.#database.prepare(sql).all(...parameters.map(toSql)), changes: 0 })
+    } catch (error) {
+      const errcode = error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
+      return Promise.reject(isDamage(errcode) ? damagedError(messageOf(error)) : error)
+    }
   }
 
   close(): Promise<void> {

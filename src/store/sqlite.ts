@@ -9,6 +9,7 @@ import { ConflictError } from '../lib/errors.ts'
 import { holdExclusively } from '../lib/exclusive.ts'
 import { randomWord } from '../lib/ids.ts'
 import type { Audit } from './audit.ts'
+import { openingError, refuseEmptied } from './damage.ts'
 import { GENESIS } from './event-chain.ts'
 import { append, EVENTS, EventGuard, eventsAfter } from './event-log.ts'
 import { migrate } from './migrate.ts'
@@ -27,13 +28,15 @@ export interface SqliteOptions {
 
 /**
  * Opens the database of a data directory, making or migrating it. Throws ConflictError `store.in_use` when another server
- * has the directory, `store.newer_schema` when a newer Lockgate wrote it.
+ * has the directory, `store.newer_schema` when a newer Lockgate wrote it; RejectedError `store.damaged` with the command that
+ * restores the newest good copy.
  */
 export async function openSqlite(options: SqliteOptions): Promise<Store> {
   await mkdir(options.directory, { recursive: true, mode: 0o700 })
   const lock = lockDirectory(options.directory)
   try {
     const path = join(options.directory, 'lockgate.db')
+    refuseEmptied(options.directory)
     migrate({ path, backups: join(options.directory, 'backups'), now: options.clock.now(), software: options.software })
     chmodSync(path, 0o600)
     const writer = new Kysely<Tables>({ dialect: sqliteDialect(new SqliteWriter(path)) })
@@ -45,7 +48,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
     return store
   } catch (error) {
     lock.release()
-    throw error
+    throw openingError(error, { directory: options.directory, now: options.clock.now() })
   }
 }
 

@@ -164,6 +164,8 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'store.busy': 'The database was busy for too long. Nothing was changed; try again.',
   'store.disk_full': 'The database cannot be written, and nothing was changed. Free space on the disk of the data directory.',
   'store.audit_damaged': 'The key or the anchor of the event log cannot be read. Restore the file from a backup.',
+  'store.damaged': 'The file of the database is damaged. The message names the newest good copy in `backups/` and the command that restores it.',
+  'store.care_deadline': 'A check or a copy of the database took too long: its disk is slow or busy. `lockgate doctor` checks again.',
   'store.in_use': 'Another server uses the data directory. There is one server for one directory.',
   'store.newer_schema': 'A newer Lockgate wrote the database. Start that one, or restore a copy of before.',
   'store.stale': 'Somebody else changed the same thing in the meantime, and nothing was changed here. Look again, then try again.',

@@ -7,6 +7,8 @@ import type { AppName } from '../app/app.ts'
 import { createApp } from '../app/create.ts'
 import { keepHouse } from './housekeeping.ts'
 
+const NO_DATABASE = { keepDatabase: async () => undefined }
+
 /** Sixty builds, the newest last. */
 async function built(code: Code): Promise<void> {
   const whose = { projectId: code.app.projectId, appId: code.app.id }
@@ -28,7 +30,7 @@ test('logs and commits of old builds go, but of those that run, of the newest fi
   const keepOnly = async (_app: AppName, commits: () => Promise<ReadonlySet<string>>): Promise<void> => {
     kept = await commits()
   }
-  await keepHouse(code, { source: { keepOnly }, book: { remove: async (key) => void removed.push(key) } })
+  await keepHouse(code, { source: { keepOnly }, ...NO_DATABASE, book: { remove: async (key) => void removed.push(key) } })
   expect(removed.toSorted()).toEqual(['b-0', 'b-1', 'b-2', 'b-4', 'b-6', 'b-7', 'b-8', 'b-9'].map((id) => `build/${id}`))
   expect(kept.size).toBe(53)
   for (const commit of ['c-3', 'c-5', 'c-elsewhere', 'c-10', 'c-59']) expect(kept).toContain(commit)
@@ -38,7 +40,7 @@ test('an image that a person removed from the engine is recorded as removed', as
   const code = await someCode()
   await built(code)
   code.pruned.add('sha256:t-5')
-  await keepHouse(code, { source: { keepOnly: async () => undefined }, book: { remove: async () => undefined } })
+  await keepHouse(code, { source: { keepOnly: async () => undefined }, ...NO_DATABASE, book: { remove: async () => undefined } })
 
   const left = await code.store.read.artifacts.list(EVERYTHING, { where: { removedAt: null } })
   expect(left.map(({ id }) => id)).toEqual(['t-elsewhere'])
@@ -52,6 +54,6 @@ test('an app that cannot be tidied keeps nothing of the others', async () => {
     tidied.push(app)
     throw new Error('no such folder')
   }
-  await keepHouse(code, { source: { keepOnly }, book: { remove: async () => undefined } })
+  await keepHouse(code, { source: { keepOnly }, ...NO_DATABASE, book: { remove: async () => undefined } })
   expect(tidied.toSorted()).toEqual(['other', 'shop'])
 })

@@ -17,6 +17,8 @@ const EVERY_MS = 60 * 60_000
 export interface HousekeepingNeeds {
   readonly source: Pick<Source, 'keepOnly'>
   readonly book: Pick<LogBook, 'remove'>
+  /** Checks and copies the database when that is due. */
+  readonly keepDatabase: () => Promise<void>
 }
 
 type Needed = Pick<Context, 'store' | 'log' | 'clock'> & { readonly runtime: Engine }
@@ -31,6 +33,7 @@ export async function keepHouse(context: Needed, needs: HousekeepingNeeds): Prom
     }
   }
   await logAnchor(context)
+  await needs.keepDatabase()
   return { afterMs: EVERY_MS }
 }
 
