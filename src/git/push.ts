@@ -14,6 +14,7 @@ import { targetOf } from '../core/environment/target.ts'
 import type { LogBook } from '../core/log/book.ts'
 import { keepPush } from '../core/push/keep.ts'
 import { pushRef } from '../core/push/push.ts'
+import { losingItsName, originsOf, type RefChange, recordRef } from '../core/push/refs.ts'
 import { pause } from '../lib/clock.ts'
 import { plainText } from '../lib/control-bytes.ts'
 import { messageOf } from '../lib/errors.ts'
@@ -78,13 +79,18 @@ export class PushReceiver {
     if (app.removedAt !== null) return `${app.name} is being removed`
     if (!/^refs\/(heads|tags)\//.test(ref) || !isRefName(ref)) return 'only branches and tags can be pushed, with names that are text'
     if (await this.#hasMoved(command, app)) return `${branch ?? ref} has moved meanwhile: fetch it, and push again`
+    // Also for a deletion: whoever may not push such a tag or branch does not take it away.
+    if (target !== null && !may(by.actor, 'source.push', target)) return `${by.actor.name} (${by.actor.role}) may not push to ${target.name}`
+    const nameless = await this.#losing(command, by, environments)
+    if (nameless !== null)
+      return `${branch ?? ref} names the release that ${nameless.name} runs, and ${by.actor.name} (${by.actor.role}) may not push to ${nameless.name}`
     if (ZERO.test(after)) {
       if (target !== null && target.branch === branch) return `${branch} is what ${target.name} is deployed from, and cannot be deleted`
-      await this.#needs.repositories.setRef(app.name, ref, null)
+      await this.#setRef(command, by)
       return null
     }
     if (!target) {
-      await this.#needs.repositories.setRef(app.name, ref, after)
+      await this.#setRef(command, by)
       print(
         branch === undefined
           ? `tag kept; nothing is deployed${tagsOf(environments)}`
@@ -92,14 +98,28 @@ export class PushReceiver {
       )
       return null
     }
-    if (!may(by.actor, 'source.push', target)) return `${by.actor.name} (${by.actor.role}) may not push to ${target.name}`
     const untouched = await unchangedSince(this.#context, this.#needs.repositories, { app, environment: target, commitId: after })
     if (untouched !== null) {
-      await this.#needs.repositories.setRef(app.name, ref, after)
+      await this.#setRef(command, by)
       print(`${branch ?? ref} kept; nothing is built: no change of ${watchedBy(app).join(', ')} since ${untouched.slice(0, 7)}, which ${target.name} runs`)
       return null
     }
     return this.#deploy({ command, by, environment: target, print })
+  }
+
+  /** The protected environment whose release would lose its name, where the pusher may not do that. */
+  async #losing(command: RefCommand, by: PushedBy, environments: readonly Environment[]): Promise<Environment | null> {
+    const change = changeOf(command)
+    if (change.before === null) return null
+    const commitId = await this.#needs.repositories.commitOf(by.app.name, command.ref)
+    return losingItsName(await originsOf(this.#context, by.app, environments), { ...change, commitId }, by.actor)
+  }
+
+  /** Moves or deletes a ref without a deployment: the ref first, then the event, so that no event tells of what did not happen. */
+  async #setRef(command: RefCommand, by: PushedBy): Promise<void> {
+    const change = changeOf(command)
+    await this.#needs.repositories.setRef(by.app.name, change.ref, change.after)
+    await recordRef(this.#context, by, change)
   }
 
   /** Whether the ref is not where the pusher saw it, and what was pushed is not a child of where it is. */
@@ -218,4 +238,8 @@ function tagsOf(environments: readonly Environment[]): string {
 /** Git shows a reason on one line. */
 function oneLine(text: string): string {
   return plainText(text.replace(/\s+/g, ' ')).trim().slice(0, 200)
+}
+
+function changeOf({ ref, before, after }: RefCommand): RefChange {
+  return { ref, before: ZERO.test(before) ? null : before, after: ZERO.test(after) ? null : after }
 }

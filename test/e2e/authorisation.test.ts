@@ -40,6 +40,7 @@ const ROWS: readonly Row[] = CELLS.filter(([route = '']) => route.startsWith('`'
   answers: answersOf(cells),
 }))
 const PUSHES = CELLS.filter(([ref = '']) => ref.startsWith('the branch') || ref.startsWith('a branch'))
+const DELETIONS = CELLS.filter(([what = '']) => what.startsWith('delete '))
 
 /** What each `where` stands for; filled when the installation is up. */
 const places: Record<string, Things> = {}
@@ -176,6 +177,7 @@ describe('the table', () => {
   test('has an answer in each cell', () => {
     for (const { route, answers } of ROWS) for (const caller of CALLERS) expect(answers[caller], `${route}, ${caller}`).toMatch(/^(yes|401|403|404)$/)
     expect(PUSHES).toHaveLength(3)
+    expect(DELETIONS).toHaveLength(2)
   })
 })
 
@@ -214,6 +216,13 @@ describe('a list', () => {
   })
 })
 
+/** The word of the table for what git said. */
+function wordOfPush({ status, all }: { readonly status: number; readonly all: string }): string {
+  if (status === 0) return 'yes'
+  if (/\[remote rejected\].*may not push/.test(all)) return 'refused'
+  return /may not push code/.test(all) ? '403' : '401'
+}
+
 describe('a push', () => {
   const BRANCHES: Readonly<Record<string, string>> = {
     'the branch of production': 'main',
@@ -226,12 +235,43 @@ describe('a push', () => {
     for (const caller of CALLERS) {
       await ada.commit(folder, { 'who.txt': `${caller} to ${branch}` })
       const said = await ada.git(folder, 'push', gitUrl(tokens[caller] ?? '', 'shop'), `HEAD:refs/heads/${branch}`)
-      const word =
-        said.status === 0 ? 'yes' : /\[remote rejected\].*may not push/.test(said.all) ? 'refused' : /may not push code/.test(said.all) ? '403' : '401'
+      const word = wordOfPush(said)
 
       expect(word, `${caller}: ${said.all}`).toBe(answers[caller])
       if (word === 'yes') await until('the branch is there', async () => (await ada.git(folder, 'ls-remote', 'shop', branch)).stdout.startsWith(await head()))
     }
+  })
+
+  const REFS: Readonly<Record<string, string>> = {
+    'delete a tag of the commit that production runs': 'refs/tags/v1',
+    'delete a branch of no environment': 'refs/heads/gone',
+  }
+
+  test.each(DELETIONS.map(([what = '', ...cells]) => [what, answersOf(cells)] as const))('may %s', async (what, answers) => {
+    const ref = REFS[what] ?? ''
+    await well(ada.git(folder, 'fetch', '--quiet', 'shop', 'main'))
+    for (const caller of CALLERS) {
+      await well(ada.git(folder, 'push', 'shop', `FETCH_HEAD:${ref}`))
+      const said = await ada.git(folder, 'push', gitUrl(tokens[caller] ?? '', 'shop'), `:${ref}`)
+
+      expect(wordOfPush(said), `${caller}: ${said.all}`).toBe(answers[caller])
+      expect((await ada.git(folder, 'ls-remote', 'shop', ref)).stdout === '').toBe(said.status === 0)
+    }
+  })
+
+  test('to a branch of no environment, and its deletion, leave events that say who did it', async () => {
+    const commit = await head()
+    const url = gitUrl(tokens['developer'] ?? '', 'shop')
+    await well(ada.git(folder, 'push', url, `${commit}:refs/heads/noted`))
+    await well(ada.git(folder, 'push', url, ':refs/heads/noted'))
+
+    const events = (await lockgate.call(endpoints.listEvents, { query: { limit: 20 } })).filter(({ subject }) => subject === 'refs/heads/noted')
+
+    const common = { actor: { kind: 'token', name: 'developer' }, app: 'shop' }
+    expect(events).toMatchObject([
+      { ...common, kind: 'ref.moved', data: { ref: 'refs/heads/noted', before: null, after: commit } },
+      { ...common, kind: 'ref.deleted', data: { ref: 'refs/heads/noted', before: commit, after: null } },
+    ])
   })
 
   const head = async (): Promise<string> => (await ada.git(folder, 'rev-parse', 'HEAD')).stdout.trim()
