@@ -68,10 +68,13 @@ beforeAll(async () => {
     await well(ada.git(folder, 'push', '--quiet', app, 'main'))
     await runOnce(app, 'production')
   }
-  await lockgate.call(endpoints.addEnvironment, { params: { app: 'shop' as never }, body: { name: 'staging' as never, branch: 'staging' } })
-  await ada.commit(folder, { 'index.html': 'hello staging' })
-  await well(ada.git(folder, 'push', '--quiet', 'shop', 'main:staging'))
-  await runOnce('shop', 'staging')
+  for (const environment of ['staging', 'guarded']) {
+    await lockgate.call(endpoints.addEnvironment, { params: { app: 'shop' as never }, body: { name: environment as never, branch: environment } })
+    await ada.commit(folder, { 'index.html': `hello ${environment}` })
+    await well(ada.git(folder, 'push', '--quiet', 'shop', `HEAD:${environment}`))
+    await runOnce('shop', environment)
+  }
+  await lockgate.call(endpoints.changeEnvironment, { params: { app: 'shop', environment: 'guarded' } as never, body: { trust: 'protected' } })
   for (const role of ['viewer', 'developer', 'releaser'] as const) tokens[role] = await aToken(role, { role, project: 'own' })
   tokens['project admin'] = await aToken('project admin', { role: 'admin', project: 'own' })
   tokens['installation admin'] = lockgate.token
@@ -79,6 +82,7 @@ beforeAll(async () => {
   places['–'] = { app: '', environment: '', ids: {} }
   places['own project'] = places['production'] = thingsOf('shop', 'production')
   places['staging'] = thingsOf('shop', 'staging')
+  places['guarded'] = thingsOf('shop', 'guarded')
   places['another project'] = thingsOf('theirs', 'production')
 }, 180_000)
 afterAll(async () => {
@@ -188,12 +192,24 @@ function placesOf(path: string): readonly string[] {
 }
 
 describe('every cell', () => {
-  test.each(ROWS.map((row) => [`${row.route} (${row.where})`, row] as const))('%s', async (_title, row) => {
+  // An environment of another name that is marked as protected answers as production does.
+  const guarded = ROWS.filter(({ where }) => where === 'production').map((row) => ({ ...row, where: 'guarded' }))
+
+  test.each([...ROWS, ...guarded].map((row) => [`${row.route} (${row.where})`, row] as const))('%s', async (_title, row) => {
     for (const caller of CALLERS) {
       const asked = await ask(row, caller)
       expect(wordOf(asked), `${caller}: ${asked.status} ${asked.problem?.code} ${asked.problem?.detail}`).toBe(row.answers[caller])
     }
   })
+})
+
+test('an app of another project and a name that nobody ever used get the same answer', async () => {
+  const ofApp = async (app: string): Promise<unknown> => {
+    const { status, problem } = await askAs(tokens['project admin'] ?? '', { url: lockgate.apiUrl, method: 'GET', path: `/v1/apps/${app}` })
+    return { status, code: problem?.code, detail: problem?.detail.replace(app, 'NAME') }
+  }
+
+  expect(await ofApp('theirs')).toEqual(await ofApp('nowhere'))
 })
 
 const LISTS = ALL_ROUTES.filter(([, one]) => one.method === 'GET' && one.permission !== 'public' && !one.path.includes('/:') && one.stream !== true)
