@@ -1,8 +1,9 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { aFolder } from '../test/support/store.ts'
 import { until } from '../test/support/until.ts'
+import { writePid } from './lib/pid-file.ts'
 import { launch } from './lib/run.ts'
 import { supervisorChecks } from './machine.ts'
 
@@ -16,13 +17,33 @@ async function aSupervisor(home: string): Promise<void> {
   onTestFinished(() => void child.kill('SIGKILL'))
 }
 
-test('without a list of programs for a supervisor, doctor asks for none', async () => {
-  expect(await supervisorChecks(settingsIn(await aFolder()))).toEqual([])
+/** A home whose supervisor started this process as the server. */
+async function aHome(): Promise<string> {
+  const home = await aFolder()
+  await mkdir(join(home, 'run'))
+  await writeFile(join(home, 'processes.json'), '[]')
+  writePid(join(home, 'run', 'server.pid'), process.pid)
+  return home
+}
+
+test.each([['processes.json'], ['run/server.pid']])('a server without %s was not started by a supervisor, and doctor asks for none', async (file) => {
+  const home = await aHome()
+  expect(await supervisorChecks(settingsIn(home))).toHaveLength(1)
+
+  await rm(join(home, file))
+
+  expect(await supervisorChecks(settingsIn(home))).toEqual([])
+})
+
+test('doctor asks for no supervisor where the one of that home keeps another process', async () => {
+  const home = await aHome()
+  writePid(join(home, 'run', 'server.pid'), process.ppid)
+
+  expect(await supervisorChecks(settingsIn(home))).toEqual([])
 })
 
 test('doctor is red without a supervisor and with two, and green with one', async () => {
-  const home = await aFolder()
-  await writeFile(join(home, 'processes.json'), '[]')
+  const home = await aHome()
   const check = async () => (await supervisorChecks(settingsIn(home)))[0]
   expect(await check()).toMatchObject({ area: 'machine', name: 'supervisor', ok: false, sentence: expect.stringContaining(`Run "bin/up --home ${home}"`) })
 

@@ -2,6 +2,7 @@ import { access, constants, readdir, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { messageOf } from './lib/errors.ts'
+import { livePid } from './lib/pid-file.ts'
 import { findProcesses } from './lib/processes.ts'
 import { edgeConfig, type Settings } from './settings.ts'
 
@@ -82,14 +83,12 @@ function clock(): MachineCheck {
 }
 
 /**
- * One supervisor keeps the programs of a home. Only asked where bin/up left a list of programs for one: under systemd, and where
- * the server was started by hand, there is none.
+ * One supervisor keeps the programs of a home. Only asked of a server that a supervisor started: its list of programs is there, and
+ * its pid file of the server names this process. Under systemd, and where the server was started by hand, there is no supervisor.
  */
 export async function supervisorChecks(settings: Pick<Settings, 'dataDirectory'>): Promise<MachineCheck[]> {
-  if (process.env['INVOCATION_ID'] !== undefined) return []
   const home = dirname(settings.dataDirectory)
-  const list = join(home, 'processes.json')
-  if (!(await isThere(list))) return []
+  if (!(await isThere(join(home, 'processes.json'))) || livePid(join(home, 'run', 'server.pid'), 'node') !== process.pid) return []
   const isSupervisor = (args: readonly string[]): boolean => args.at(-1) === home && /^supervisor\.[jt]s$/.test(basename(args.at(-2) ?? ''))
   const running = await findProcesses(isSupervisor)
   const pids = running.map(({ pid }) => pid).join(', ')

@@ -7,6 +7,7 @@ import { onTestFinished, test } from 'vitest'
 import { endpoints } from '../src/api/contract/endpoints.ts'
 import { connectTo } from '../src/cli/client.ts'
 import { SERVER_FLAGS } from '../src/lib/node-flags.ts'
+import { writePid } from '../src/lib/pid-file.ts'
 import { launch } from '../src/lib/run.ts'
 import { freePort } from './support/haproxy.ts'
 import { aFolder } from './support/store.ts'
@@ -16,6 +17,7 @@ type Check = { readonly area: string; readonly name: string; readonly ok: boolea
 
 interface Server {
   readonly home: string
+  readonly pid: number
   readonly client: ReturnType<typeof connectTo>
   /** The checks of doctor that are red. */
   red(): Promise<readonly Check[]>
@@ -49,7 +51,7 @@ async function started(home: string, port: number): Promise<Server> {
   const code = (await readFile(join(home, 'data', 'sign-in-code'), 'utf8')).trim()
   const { secret } = await connectTo({ url, token: null }).call(endpoints.signIn, { body: { code } })
   const client = connectTo({ url, token: secret })
-  return { home, client, red: async () => (await client.call(endpoints.doctor, {})).filter((check) => !check.ok) }
+  return { home, pid: child.pid ?? 0, client, red: async () => (await client.call(endpoints.doctor, {})).filter((check) => !check.ok) }
 }
 
 async function deploy({ client }: Server, app: string, image: string): Promise<void> {
@@ -94,7 +96,11 @@ const FAULTS: readonly [string, (server: Server) => Promise<void>, { readonly ar
   ],
   [
     'there is no supervisor',
-    ({ home }) => writeFile(join(home, 'processes.json'), '[]'),
+    async ({ home, pid }) => {
+      await mkdir(join(home, 'run'))
+      writePid(join(home, 'run', 'server.pid'), pid)
+      await writeFile(join(home, 'processes.json'), '[]')
+    },
     { area: 'machine', name: 'supervisor', sentence: /no supervisor runs/ },
   ],
   ['an index of the database is damaged', damageIndex, { area: 'data', name: 'database', sentence: /is damaged: .*hourly-\d+\.db/ }],
