@@ -1,11 +1,12 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { aFolder } from '../test/support/store.ts'
 import { until } from '../test/support/until.ts'
 import { writePid } from './lib/pid-file.ts'
 import { launch } from './lib/run.ts'
-import { supervisorChecks } from './machine.ts'
+import { sharedPort, supervisorChecks } from './machine.ts'
 
 const settingsIn = (home: string) => ({ dataDirectory: join(home, 'data') })
 
@@ -53,4 +54,23 @@ test('doctor is red without a supervisor and with two, and green with one', asyn
   await aSupervisor(home)
   await until('two supervisors are seen', async () => (await check())?.sentence.startsWith(`2 supervisors run for ${home}`) === true)
   expect(await check()).toMatchObject({ ok: false })
+})
+
+/** A program that listens on a port which it lets others share; gives the port. */
+async function aListener(port: number): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen({ port, host: '127.0.0.1', reusePort: true }, resolve))
+  onTestFinished(() => void server.close())
+  return (server.address() as AddressInfo).port
+}
+
+test('doctor is red when two programs share the port of the edge, and green with one and with none', async () => {
+  const port = await aListener(0)
+  const check = (httpPort: number) => sharedPort({ dataDirectory: '/nowhere/data', edge: { driver: 'haproxy', config: { httpPort } } })
+  expect(await check(port)).toMatchObject({ ok: true })
+  expect(await check(1)).toMatchObject({ ok: true })
+
+  await aListener(port)
+
+  expect(await check(port)).toMatchObject({ area: 'ports', ok: false, sentence: expect.stringContaining(`2 sockets listen on port ${port}`) })
 })

@@ -2,6 +2,7 @@ import { access, constants, readdir, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { messageOf } from './lib/errors.ts'
+import { listenersOn } from './lib/listeners.ts'
 import { livePid } from './lib/pid-file.ts'
 import { findProcesses } from './lib/processes.ts'
 import { edgeConfig, type Settings } from './settings.ts'
@@ -18,7 +19,14 @@ const STARTED = { wall: Date.now(), monotonic: performance.now() }
 
 /** What doctor asks of the machine itself: disk, data directory, ports, clock. */
 export async function machineChecks(settings: Settings, freeBytes: () => Promise<number>): Promise<MachineCheck[]> {
-  return [await disk(freeBytes), await dataDirectory(settings), await edgePort(settings), clock(), ...(await supervisorChecks(settings))]
+  return [
+    await disk(freeBytes),
+    await dataDirectory(settings),
+    await edgePort(settings),
+    await sharedPort(settings),
+    clock(),
+    ...(await supervisorChecks(settings)),
+  ]
 }
 
 async function disk(freeBytes: () => Promise<number>): Promise<MachineCheck> {
@@ -66,6 +74,21 @@ function edgePort(settings: Settings): Promise<MachineCheck> {
     socket.on('timeout', () => end(false))
     socket.on('error', () => end(false))
   })
+}
+
+/** Two proxies on one port: the kernel gives each a part of the connections, and one of them does not know the routes. */
+export async function sharedPort(settings: Pick<Settings, 'edge' | 'dataDirectory'>): Promise<MachineCheck> {
+  const port = Number(edgeConfig(settings)['httpPort'])
+  const count = await listenersOn(port)
+  return {
+    area: 'ports',
+    name: `only the edge on ${port}`,
+    ok: count <= 1,
+    sentence:
+      count <= 1
+        ? 'no other program shares the port'
+        : `${count} sockets listen on port ${port} with the same address, so some requests go to another program. Find it with "ss -ltnp sport = :${port}" and stop it`,
+  }
 }
 
 /** The wall clock against the monotonic one since the server started. */

@@ -82,6 +82,6 @@ export function readSettings(path: string): Settings {
 }
 
 /** The edge driver's configuration, its folder filled in. */
-export function edgeConfig(settings: Settings): Record<string, unknown> {
+export function edgeConfig(settings: Pick<Settings, 'edge' | 'dataDirectory'>): Record<string, unknown> {
   return { ...(settings.edge.driver === 'haproxy' ? { directory: join(settings.dataDirectory, 'edge') } : {}), ...settings.edge.config }
 }
