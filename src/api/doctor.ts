@@ -13,13 +13,14 @@ type Check = z.input<typeof resource.Check>
 
 /** All checks, each with what to do when it is not fine; names of apps only within the caller's scope. Never throws for what it checks. */
 export async function examine(handling: Handling, scope: Scope): Promise<Check[]> {
-  const observed = await handling.runtime.observe().catch(() => null)
+  // Not awaited here: an engine that hangs takes its deadline once, not once for each group of checks.
+  const observed = handling.runtime.observe().catch(() => null)
   const groups = await Promise.all([
     engine(handling),
     edge(handling),
     handling.machineChecks(),
-    readable('apps', () => examineApps(handling, observed, scope)),
-    readable('invariant', () => invariants(handling, observed, scope)),
+    readable('apps', async () => examineApps(handling, await observed, scope)),
+    readable('invariant', async () => invariants(handling, await observed, scope)),
   ])
   return groups.flatMap((group) => [...group])
 }
