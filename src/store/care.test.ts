@@ -91,6 +91,7 @@ const HEADERS: readonly [string, (path: string) => Promise<void>][] = [
   ['a header full of zeros', (path) => overwrite(path, Buffer.alloc(100))],
   ['a header full of something else', (path) => overwrite(path, junk(4_096))],
   ['a file of no bytes', (path) => truncate(path, 0)],
+  ['a missing file', (path) => rm(path)],
   ['a file cut in its first page', (path) => truncate(path, 600)],
 ]
 

@@ -17,11 +17,14 @@ export function damagedError(cause: string): RejectedError {
   return new RejectedError('store.damaged', `The database is damaged (${cause}). Run "lockgate doctor": it names the newest copy.`, { cause })
 }
 
-/** Throws RejectedError `store.damaged` where the file is empty although there were copies of it: SQLite would begin a new one. */
+/** Throws RejectedError `store.damaged` where the file is missing or empty although there are copies: SQLite would begin a new one. */
 export function refuseEmptied(directory: string): void {
-  const path = join(directory, 'lockgate.db')
-  if (statSync(path, { throwIfNoEntry: false })?.size !== 0 || copiesIn(join(directory, 'backups')).length === 0) return
-  throw damagedError('the file has 0 bytes')
+  const size = statSync(join(directory, 'lockgate.db'), { throwIfNoEntry: false })?.size
+  const backups = join(directory, 'backups')
+  if ((size !== undefined && size > 0) || copiesIn(backups).length === 0) return
+  throw damagedError(
+    `the file ${size === undefined ? 'is missing' : 'has 0 bytes'}, and ${backups} has copies of it; move those away to begin a new installation`,
+  )
 }
 
 /** What stopped the database from being opened: damage with the command that restores the newest good copy, else the error itself. */
@@ -41,7 +44,7 @@ export function openingError(error: unknown, place: { readonly directory: string
   const aside = join(directory, `damaged-${now}`)
   return new RejectedError(
     'store.damaged',
-    `${what} The newest good copy is ${copy.path}, made ${new Date(copy.at).toISOString()}; changes since then are lost. Restore it, then start the server:\n  mkdir ${aside} && mv ${path}* ${aside}/ && cp ${copy.path} ${path}`,
+    `${what} The newest good copy is ${copy.path}, made ${new Date(copy.at).toISOString()}; changes since then are lost. Restore it, then start the server:\n  mkdir ${aside} && cp ${copy.path} ${aside}/restored.db && { mv ${path}* ${aside}/ ; mv ${aside}/restored.db ${path}; }`,
   )
 }
 
