@@ -242,7 +242,7 @@ describe('names', () => {
   test.each([
     ['environments', { name: 'Prod', branch: 'main' }, /an environment name is like an app name/],
     ['environments', { name: 'x'.repeat(21), branch: 'x' }, /at most 20 characters/],
-    ['environments', { name: 'ok', branch: '-x' }, /a name or a pattern/],
+    ['environments', { name: 'ok', branch: '-x' }, /a name that git allows, or a pattern/],
     ['environments/production/domains', { host: 'exa mple.test' }, /a hostname has only/],
     ['environments/production/domains', { host: 'EXAMPLE.test' }, /a hostname has only/],
     ['environments/production/domains', { host: `${'a'.repeat(64)}.test` }, /a hostname has only/],

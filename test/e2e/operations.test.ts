@@ -245,7 +245,7 @@ describe('commands', () => {
     expect(bad.stderr).toContain('oh no')
     expect(bad.stderr).toMatch(/o-\w+ failed: exit code 3/)
     expect(bad.status).toBe(3)
-    expect(none.status).toBe(1)
+    expect(none.status).toBe(127)
     expect(none.stderr).toMatch(/no-such-program/)
     await until('nothing of them is left', async () => (await lockgate.runtime.observe()).every((one) => one.kind === 'instance'))
   })
