@@ -131,6 +131,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
     freeBytes,
     disk,
     apiUrl: url,
+    names: [settings.listen.host, ...settings.listen.names],
     machineChecks: async () => [
       ...(await machineChecks(settings, freeBytes)),
       ...(await care.checks()),
@@ -163,7 +164,7 @@ function coreSettings(settings: Settings): CoreSettings {
   return {
     appsDomain,
     instanceRange: parseRange(settings.instanceRange),
-    consoleHosts: [listen.host, hostname().toLowerCase(), ...domains.reserved],
+    consoleHosts: [listen.host, ...listen.names, hostname().toLowerCase(), ...domains.reserved],
     domainProof: domains.proof === 'txt' ? { resolvers: domains.resolvers } : null,
     allowHttpSources: sources.allowHttp,
   }

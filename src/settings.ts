@@ -11,7 +11,15 @@ export const Settings = z
     dataDirectory: Directory.describe('Database, logs, git repositories'),
     secretsDirectory: Directory.describe('The key file of secrets: apart from the data directory, so that a backup of one is not both'),
     listen: z
-      .strictObject({ host: z.string().max(255).default('127.0.0.1'), port: z.int().min(1).max(65_535).default(7070) })
+      .strictObject({
+        host: z.string().max(255).default('127.0.0.1'),
+        port: z.int().min(1).max(65_535).default(7070),
+        names: z
+          .array(z.string().max(253))
+          .max(50)
+          .default([])
+          .describe('Names under which the API is reached, beside localhost, the name of the machine and addresses'),
+      })
       .prefault({})
       .describe('Where the API listens; it never answers on the networks of instances'),
     appsDomain: z

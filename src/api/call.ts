@@ -20,6 +20,8 @@ export interface Handling extends Context {
   readonly urlOf: (host: string, path: string) => string
   readonly edgePort: number
   readonly apiUrl: string
+  /** Names at which the API answers, beside localhost and the name of the machine. */
+  readonly names: readonly string[]
   readonly freeBytes: () => Promise<number>
   /** What the disk is asked and cleaned with. */
   readonly disk: CleanNeeds

@@ -22,7 +22,7 @@ const NOBODY: Actor = { ...PLATFORM, name: 'nobody', role: 'viewer' }
 /** Who asks, known before anything of the request is read: a stranger learns nothing of a route, not even what it takes. */
 export async function recognise(context: Pick<Context, 'store' | 'clock'>, endpoint: Endpoint, request: FastifyRequest): Promise<Actor> {
   if (endpoint.permission === 'public') return NOBODY
-  const actor = await authenticate(context, bearerOf(request))
+  const actor = await authenticate(context, bearerOf(request, { basic: false }))
   mustBeAllowed(actor, endpoint.permission)
   return actor
 }
@@ -44,11 +44,11 @@ export async function passDoor(
   return { actor, app, environment }
 }
 
-/** The token of a request: `Authorization: Bearer`, or the password of Basic (git can send nothing else). */
-export function bearerOf(request: FastifyRequest): string {
+/** The token of a request: `Authorization: Bearer`; with `basic` also the password of Basic, for git, which can send nothing else. */
+export function bearerOf(request: FastifyRequest, how: { readonly basic: boolean }): string {
   const header = request.headers.authorization ?? ''
   if (header.startsWith('Bearer ')) return header.slice(7).trim()
-  if (header.startsWith('Basic ')) {
+  if (how.basic && header.startsWith('Basic ')) {
     const [, password] = /^[^:]*:([\s\S]*)$/.exec(Buffer.from(header.slice(6), 'base64').toString()) ?? []
     if (password !== undefined && password !== '') return password
   }

@@ -16,6 +16,7 @@ import { passDoor, recognise } from './door.ts'
 import { handlers } from './endpoints/index.ts'
 import { problemOf } from './errors.ts'
 import { type LiveMessage, sendLive } from './live.ts'
+import { checkOrigin } from './origin.ts'
 
 /** Files and protocols that are not part of `/v1`: git, the CLI's tarball. */
 export type Extra = (server: FastifyInstance) => Promise<void>
@@ -58,6 +59,7 @@ export async function makeServer(handling: Handling, extras: readonly Extra[]): 
   // Bodies that are streams are for their handler to read and to bound.
   const uploads = new Set(Object.values(endpoints).flatMap((one: Endpoint) => (one.upload === undefined ? [] : [one.upload])))
   for (const type of uploads) server.addContentTypeParser(type, (_request, payload, done) => done(null, payload))
+  checkOrigin(server, handling.names)
   boundBodies(server, (request) => request.url.startsWith('/git/') || uploads.has(String(request.headers['content-type'])))
   server.server.maxConnections = MOST_CONNECTIONS
   // Streams would keep close() waiting for ever.
@@ -178,7 +180,7 @@ function sendProblem(failed: { readonly error: unknown; readonly request: Fastif
   if (!(expected instanceof PlatformError)) log.error('request failed', { requestId: request.id, method: request.method, url: request.url, error })
   // The limit of tries has said already how long it is.
   if (expected instanceof UnavailableError && !reply.hasHeader('retry-after')) reply.header('retry-after', '2')
-  if (problem.status === 401) reply.header('www-authenticate', 'Basic realm="Lockgate", charset="UTF-8"')
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="Lockgate"')
   return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
 }
 

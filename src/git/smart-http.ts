@@ -54,7 +54,7 @@ function explain(needs: GitNeeds, failed: { readonly error: unknown; readonly re
 }
 
 async function pass(needs: GitNeeds, request: FastifyRequest, service: string): Promise<PushedBy> {
-  const actor = await authenticate(needs.context, bearerOf(request))
+  const actor = await authenticate(needs.context, bearerOf(request, { basic: true }))
   const { repository = '' } = request.params as { repository?: string }
   const name = AppName.safeParse(repository.replace(/\.git$/, ''))
   if (!name.success) throw new NotFoundError('app.not_found', `There is no app ${repository.slice(0, 60)}.`)

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
+import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -185,5 +186,43 @@ describe('requests that are sent in part', () => {
     socket.destroy()
 
     await until('nothing of it is left', async () => (await files()).length === 0)
+  })
+})
+
+describe('the API answers under its own names, and to no page of others', () => {
+  const me = (headers: Readonly<Record<string, string>>) =>
+    new Promise<number>((resolve, reject) => {
+      const { hostname, port } = new URL(lockgate.apiUrl)
+      const asking = request({ host: hostname, port, path: '/v1/me', headers: { authorization: `Bearer ${lockgate.token}`, ...headers } }, (response) => {
+        response.resume()
+        resolve(response.statusCode ?? 0)
+      })
+      asking.on('error', reject)
+      asking.end()
+    })
+
+  test.each([
+    ['localhost', 200],
+    ['127.0.0.1:7070', 200],
+    ['[::1]:7070', 200],
+    ['10.1.2.3', 200],
+    ['lockgate.localhost', 200],
+    ['evil.example', 403],
+    ['localhost.evil.example', 403],
+    ['localhost:80@evil.example', 403],
+    ['localhost,evil.example', 403],
+  ])('Host %j: %i', async (host, status) => {
+    expect(await me({ host })).toBe(status)
+  })
+
+  test('a page of another origin is refused, one of the same is not', async () => {
+    expect(await me({ host: 'localhost', origin: 'http://localhost' })).toBe(200)
+    for (const origin of ['http://evil.example', 'https://localhost:1', 'null', 'x']) expect(await me({ host: 'localhost', origin }), origin).toBe(403)
+  })
+
+  test('a password that a browser would send by itself is no token', async () => {
+    const basic = `Basic ${Buffer.from(`x:${lockgate.token}`).toString('base64')}`
+    expect(await me({ host: 'localhost', authorization: basic })).toBe(401)
+    expect((await fetch(`${lockgate.apiUrl}/git/left-shop.git/info/refs?service=git-upload-pack`, { headers: { authorization: basic } })).status).toBe(200)
   })
 })

@@ -122,6 +122,8 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'release.rollback_forbidden': 'The release says that nothing may go back from it (rollback: forbidden); a person who insists says --force.',
   'request.invalid': 'Path, query or body do not fit the schema; every problem is named with its path.',
   'request.too_large': 'The body is larger than this route takes.',
+  'request.foreign_origin': 'A web page of another origin sent the request.',
+  'request.wrong_host': 'The server does not answer under this name. Add it to listen.names in the settings.',
   'request.too_many': 'Too many tries in a minute. Wait, as `Retry-After` says.',
   'request.too_many_open': 'The token has too many requests and streams open. Close some.',
   'route.not_found': 'There is no such route; `/openapi.json` lists what there is.',
