@@ -64,7 +64,7 @@ test('a base goes to a registry and comes back', async () => {
   await boxes.push(remote)
   await run('docker', ['rmi', remote])
 
-  expect(await boxes.pull(remote, 3_000)).toBeNull()
+  expect(await boxes.pull(remote, 3_000, true)).toBeNull()
 
   expect(await boxes.findImage(remote)).toEqual(await boxes.findImage(tag))
   await run('docker', ['rmi', remote])
@@ -75,9 +75,9 @@ test('a registry that does not have it, is not there, or says nothing is no reas
   const silentPort = typeof address === 'object' && address ? address.port : 0
   const startedAt = performance.now()
 
-  expect(await boxes.pull(`127.0.0.1:${registry.port}/lockgate/nothing:1`, 3_000)).not.toBeNull()
-  expect(await boxes.pull('127.0.0.1:9/lockgate/base:1', 3_000)).not.toBeNull()
-  expect(await boxes.pull(`127.0.0.1:${silentPort}/lockgate/base:1`, 3_000)).not.toBeNull()
+  expect(await boxes.pull(`127.0.0.1:${registry.port}/lockgate/nothing:1`, 3_000, true)).not.toBeNull()
+  expect(await boxes.pull('127.0.0.1:9/lockgate/base:1', 3_000, true)).not.toBeNull()
+  expect(await boxes.pull(`127.0.0.1:${silentPort}/lockgate/base:1`, 3_000, true)).not.toBeNull()
 
   expect(performance.now() - startedAt).toBeLessThan(10_000)
 })
