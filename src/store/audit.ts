@@ -1,5 +1,6 @@
 // What lies outside the database so that the log of events can be trusted: the key of its MAC, and an anchor of its head.
 import { randomBytes } from 'node:crypto'
+import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { RejectedError } from '../lib/errors.ts'
@@ -40,8 +41,21 @@ export async function openAudit(directory: string): Promise<Audit> {
   return {
     key: Buffer.from(text.trim(), 'base64'),
     anchor: anchor === null ? null : parse(anchor, anchorPath),
-    save: (next) => writeAtomic(anchorPath, `${JSON.stringify({ ...next, gaps: next.gaps.slice(-KEPT_GAPS) })}\n`, 0o600),
+    save: (next) => replace(anchorPath, `${JSON.stringify({ ...next, gaps: next.gaps.slice(-KEPT_GAPS) })}\n`),
   }
+}
+
+/** Whole or not at all, as writeAtomic; written after every burst of events, it is no moment of its own for tests that kill the server. */
+async function replace(path: string, text: string): Promise<void> {
+  const temporary = `${path}.anchor.tmp`
+  const file = await open(temporary, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
 }
 
 async function makeKey(path: string): Promise<string> {
