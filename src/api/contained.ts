@@ -3,20 +3,25 @@ import type { Deployment } from '../core/deployment/deployment.ts'
 import type { Release } from '../core/release/release.ts'
 import type { ReadStore } from '../store/types.ts'
 
+/** Verbs that can bring what a superseded deployment of this verb would have brought. A restart is there to make new instances. */
+const BROUGHT_BY: Partial<Record<Deployment['verb'], readonly Deployment['verb'][]>> = { deploy: ['deploy'], restart: ['restart', 'deploy'] }
+/** A deployment that was superseded longer ago is followed by nobody. */
+const MOST_NEWER = 50
+
 /**
  * Of a superseded deployment: the newer one that brings what it would have brought, so that whoever follows it can follow that
  * one. Null: it was not superseded, or the newer one brings something else.
  */
 export async function containedIn(read: ReadStore, deployment: Deployment): Promise<string | null> {
   if (deployment.status !== 'superseded') return null
-  const newer = (await read.deployments.list(EVERYTHING, { where: { environmentId: deployment.environmentId }, orderBy: 'number' })).find(
-    (other) => other.number > deployment.number,
-  )
-  if (!newer) return null
-  // New instances are what a restart is for; any newer deployment that runs makes them.
-  if (deployment.verb === 'restart') return newer.verb === 'restart' || newer.verb === 'deploy' ? newer.id : null
+  const verbs = BROUGHT_BY[deployment.verb]
+  if (verbs === undefined) return null
+  const where = { environmentId: deployment.environmentId, verb: verbs }
+  const newest = await read.deployments.list(EVERYTHING, { where, orderBy: 'number', descending: true, limit: MOST_NEWER })
+  const newer = newest.findLast((other) => other.number > deployment.number)
+  if (!newer || deployment.verb === 'restart') return newer?.id ?? null
   const [mine, theirs] = [await releaseOf(read, deployment), await releaseOf(read, newer)]
-  if (deployment.verb !== 'deploy' || newer.verb !== 'deploy' || mine === null || theirs === null) return null
+  if (mine === null || theirs === null) return null
   const [older, later] = [await revisionOf(read, mine), await revisionOf(read, theirs)]
   const sameImage = mine.artifactId === theirs.artifactId || (await keptImage(read, mine))
   return later >= older && sameImage ? newer.id : null

@@ -17,7 +17,7 @@ export interface Passed {
   readonly environment: Environment | null
 }
 
-const NOBODY: Actor = { ...PLATFORM, name: 'nobody', role: 'viewer' }
+const NOBODY: Actor = { ...PLATFORM, id: null, name: 'nobody', role: 'viewer' }
 
 /** Who asks, known before anything of the request is read: a stranger learns nothing of a route, not even what it takes. */
 export async function recognise(context: Pick<Context, 'store' | 'clock'>, endpoint: Endpoint, request: FastifyRequest): Promise<Actor> {

@@ -137,7 +137,7 @@ async function handle(asked: Asked, routing: Routing): Promise<unknown> {
   const { endpoint, handling, name } = routing
   const passed = await passDoor(handling, endpoint, asked)
   const stop = new AbortController()
-  // The answer of whose token has ended is not finished: it breaks, and whoever comes back is refused at the door.
+  // When the token ends, the connection breaks in the middle of the answer; the next request is refused at the door.
   const over = handling.sessions.open(asked.actor, () => {
     stop.abort()
     request.raw.destroy()
