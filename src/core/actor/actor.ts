@@ -60,5 +60,10 @@ export interface Token {
   readonly lastUsedAt: number | null
 }
 
+/** Whether a token opens the door at this time (wall milliseconds). */
+export function isGood(token: Pick<Token, 'revokedAt' | 'expiresAt'>, now: number): boolean {
+  return token.revokedAt === null && (token.expiresAt === null || token.expiresAt > now)
+}
+
 /** Tokens start with this, so that secret scanners know them. */
 export const TOKEN_PREFIX = 'lgt_'

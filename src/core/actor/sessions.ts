@@ -1,7 +1,7 @@
 import { UnavailableError } from '../../lib/errors.ts'
 import type { Store } from '../../store/types.ts'
 import type { Context } from '../context.ts'
-import { type Actor, EVERYTHING, type Token } from './actor.ts'
+import { type Actor, EVERYTHING, isGood } from './actor.ts'
 
 /** So often it is looked whether the tokens of what is open are still good: a token that expired makes no event. */
 const LOOK_MS = 1_000
@@ -65,9 +65,4 @@ export class Sessions {
       session.end()
     }
   }
-}
-
-/** Whether a token opens the door at this time (wall milliseconds). */
-export function isGood(token: Pick<Token, 'revokedAt' | 'expiresAt'>, now: number): boolean {
-  return token.revokedAt === null && (token.expiresAt === null || token.expiresAt > now)
 }

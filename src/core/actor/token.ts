@@ -4,9 +4,7 @@ import { sha256 } from '../../lib/hash.ts'
 import { newId, randomWord } from '../../lib/ids.ts'
 import type { Tx } from '../../store/types.ts'
 import type { Context } from '../context.ts'
-import { type Actor, EVERYTHING, isReservedName, ROLES, type Role, TOKEN_PREFIX, type Token } from './actor.ts'
-
-import { isGood } from './sessions.ts'
+import { type Actor, EVERYTHING, isGood, isReservedName, ROLES, type Role, TOKEN_PREFIX, type Token } from './actor.ts'
 
 const DAY_MS = 86_400_000
 /** Tokens end by default: a forgotten one must not open the door for ever. */
@@ -24,7 +22,10 @@ export interface NewToken {
   readonly days: number
 }
 
-/** Creates a token; its secret is in the answer and nowhere else. Throws InvalidError `token.invalid_days`, `token.role_too_high`, `token.name_reserved`; ConflictError `token.name_taken`. */
+/**
+ * Creates a token; its secret is in the answer and nowhere else. Throws InvalidError `token.invalid_days`, `token.role_too_high`,
+ * `token.name_reserved`; ConflictError `token.name_taken`.
+ */
 export function createToken(context: Pick<Context, 'store' | 'clock'>, input: NewToken): Promise<{ readonly token: Token; readonly secret: string }> {
   if (!Number.isInteger(input.days) || input.days < 1 || input.days > MOST_TOKEN_DAYS)
     throw new InvalidError('token.invalid_days', `A token lives 1 to ${MOST_TOKEN_DAYS} days.`)

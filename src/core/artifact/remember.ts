@@ -8,8 +8,8 @@ export async function rememberArtifact(tx: Tx, made: Omit<Artifact, 'id' | 'remo
     { projectId: made.projectId },
     { where: { appId: made.appId, digest: made.digest, commitId: made.commitId, removedAt: null } },
   )
-  const same = known.find((one) =>
-    ['runSpec', 'buildValues', 'trust'].every((field) => JSON.stringify(one[field as 'runSpec']) === JSON.stringify(made[field as 'runSpec'])),
-  )
+  const decided = ({ runSpec, buildValues, trust }: Pick<Artifact, 'runSpec' | 'buildValues' | 'trust'>): string =>
+    JSON.stringify([runSpec, buildValues, trust])
+  const same = known.find((one) => decided(one) === decided(made))
   return same ?? tx.artifacts.insert({ id: newId('t'), ...made, removedAt: null })
 }

@@ -1,6 +1,7 @@
 import { plainlyDecoded, UTF16_MARK } from '../../lib/text.ts'
 import { BuildFailure } from './build-failure.ts'
 import type { BuildPlan, Checkout } from './build-plan.ts'
+import { NODE_LOCKS } from './languages/node-packages.ts'
 import { procfileNames } from './procfile.ts'
 
 /** Files by which another platform is told what to do; for each what says the same here. */
@@ -14,7 +15,6 @@ const OF_OTHERS: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/^(\.buildpacks|project\.toml|Aptfile|nginx\.conf\.sigil)$/, 'a Dockerfile, or build.builder in lockgate.yaml, has what it asks for'],
 ]
 const ALMOST_MANIFEST = /^\.?lockgate\.(ya?ml|json|toml)$/i
-const NODE_LOCKS = ['npm-shrinkwrap.json', 'package-lock.json', 'pnpm-lock.yaml', 'yarn.lock', 'bun.lock', 'bun.lockb']
 const PYTHON_LOCKS = ['uv.lock', 'poetry.lock', 'Pipfile.lock', 'requirements.txt']
 /** Read by their tools in UTF-16 as well. */
 const READ_EITHER_WAY = ['Procfile', 'requirements.txt', 'lockgate.yaml']

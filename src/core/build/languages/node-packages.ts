@@ -16,12 +16,16 @@ const TOOLS_PATH = `/app/${TOOLS}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/
 const SHARED_CACHE = '/cache'
 const OWN_CACHE = `/app/${TOOLS}/cache`
 
+/** By manager; of one manager the file that it takes where both are there comes first. */
 const LOCKS = {
   npm: ['npm-shrinkwrap.json', 'package-lock.json'],
   pnpm: ['pnpm-lock.yaml'],
   yarn: ['yarn.lock'],
   bun: ['bun.lock', 'bun.lockb'],
 } as const
+
+/** Every lock file of a package manager of Node. */
+export const NODE_LOCKS: readonly string[] = Object.values(LOCKS).flat()
 
 /** How packages are installed, and what `run` makes of a script's name. */
 export interface PackageManager {
