@@ -1,7 +1,8 @@
-import { access, constants, readdir, stat } from 'node:fs/promises'
+import { access, constants, readdir } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { messageOf } from './lib/errors.ts'
+import { statsBelow } from './lib/files.ts'
 import { listenersOn } from './lib/listeners.ts'
 import { livePid } from './lib/pid-file.ts'
 import { findProcesses } from './lib/processes.ts'
@@ -150,11 +151,7 @@ export async function measureFolders(dataDirectory: string): Promise<FolderBytes
 
 /** Blocks of a file, or of all files below a folder; what goes away meanwhile counts nothing. */
 async function bytesOf(path: string): Promise<number> {
-  const is = await stat(path).catch(() => null)
-  if (is === null) return 0
-  if (!is.isDirectory()) return is.blocks * 512
-  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => [])
   let bytes = 0
-  for (const entry of entries) if (entry.isFile()) bytes += ((await stat(join(entry.parentPath, entry.name)).catch(() => null))?.blocks ?? 0) * 512
+  for await (const { blocks } of statsBelow(path)) bytes += blocks * 512
   return bytes
 }

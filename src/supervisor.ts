@@ -13,6 +13,7 @@ import { holdExclusively } from './lib/exclusive.ts'
 import { type HeldSocket, holdSocket, type ListenAddress } from './lib/held-socket.ts'
 import { type Log, openLog } from './lib/log.ts'
 import { livePid, runs, writePid } from './lib/pid-file.ts'
+import { signal } from './lib/processes.ts'
 import { detach, run } from './lib/run.ts'
 import { SignOfLife } from './lib/sign-of-life.ts'
 import { StandIn } from './lib/stand-in.ts'
@@ -135,7 +136,7 @@ async function keep(home: string, one: Running, sockets: Sockets): Promise<Runni
     if (one.pid !== pid) one.life?.reset()
     else if ((one.life?.silentMs() ?? 0) >= SILENT_MS) {
       openLog('info').warn('a program gives no sign of life and is killed', { name: one.kept.name, pid, alive: one.kept.alive })
-      process.kill(pid, 'SIGKILL')
+      signal(pid, 'SIGKILL')
     }
     return { ...one, pid, startedAt: one.pid === pid ? one.startedAt : now }
   }
@@ -216,7 +217,7 @@ async function end(home: string, one: Running): Promise<void> {
   const deadline = performance.now() + END_MS
   for (let pid = pidOf(home, one), first = true; pid !== null; pid = pidOf(home, one), first = false) {
     const late = performance.now() > deadline
-    if (first || late) process.kill(pid, late ? 'SIGKILL' : 'SIGTERM')
+    if (first || late) signal(pid, late ? 'SIGKILL' : 'SIGTERM')
     await pause(50)
   }
   await rm(path, { force: true })

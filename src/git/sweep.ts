@@ -1,5 +1,6 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { statsBelow } from '../lib/files.ts'
 
 /** Folders and files that git and we write into before they get their name, below a repository. */
 const HALF_WRITTEN: readonly { readonly folder: string; readonly name: RegExp }[] = [
@@ -23,8 +24,7 @@ export async function removeHalfReceived(directory: string): Promise<void> {
 /** Bytes of all files below a folder; what goes away meanwhile counts nothing. */
 export async function bytesBelow(folder: string): Promise<number> {
   let bytes = 0
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []))
-    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name)).catch(() => null))?.size ?? 0
+  for await (const { size } of statsBelow(folder)) bytes += size
   return bytes
 }
 

@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { hasCode } from './errors.ts'
 import { failpoint } from './failpoint.ts'
@@ -53,4 +54,15 @@ export async function makeFolder(path: string, mode = 0o755): Promise<void> {
 /** Makes the folder a file is to stand in. */
 export async function makeFolderFor(path: string): Promise<void> {
   await makeFolder(dirname(path))
+}
+
+/** What the file system says of a file, or of every file below a folder; what goes away meanwhile is left out. */
+export async function* statsBelow(path: string): AsyncGenerator<Stats> {
+  const own = await stat(path).catch(() => null)
+  if (own?.isFile()) yield own
+  if (!own?.isDirectory()) return
+  for (const entry of await readdir(path, { recursive: true, withFileTypes: true }).catch(() => [])) {
+    const below = entry.isFile() ? await stat(join(entry.parentPath, entry.name)).catch(() => null) : null
+    if (below) yield below
+  }
 }

@@ -1,6 +1,7 @@
 // Which process is meant by a pid that somebody wrote down: the number alone may be another process by now.
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
+import { parseStat } from './processes.ts'
 
 /** Long enough for two numbers: a file of this size is written again in place, also on a full disk. */
 const WIDTH = 48
@@ -44,12 +45,10 @@ export function runs(pid: number, program: string): boolean {
   return command.some((word) => basename(word) === basename(program))
 }
 
-/** When a process started, in clock ticks since the boot (proc_pid_stat(5), field 22); null: it does not run. */
+/** When a process started, in clock ticks since the boot; null: it does not run. */
 function startOf(pid: number): string | null {
-  const text = readText(`/proc/${pid}/stat`)
-  // The name is in brackets and may hold anything.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return text === '' || fields[0] === 'Z' ? null : (fields[19] ?? null)
+  const { state, start } = parseStat(readText(`/proc/${pid}/stat`))
+  return state === 'Z' ? null : start
 }
 
 function readText(path: string): string {

@@ -1,5 +1,6 @@
 // Answers for a program that cannot be started: whoever connects to its sockets is told so at once, and does not hang in them.
 import { closeSync, openSync } from 'node:fs'
+import { signal } from './processes.ts'
 import { detach } from './run.ts'
 
 const PAGE = '<!doctype html><title>Not available</title><h1>Not available</h1><p>The server cannot be started at the moment. Try again in a minute.</p>\n'
@@ -40,11 +41,7 @@ export class StandIn {
   /** Ends before the program is tried again: both would take connections. */
   stop(): void {
     if (this.#pid === null) return
-    try {
-      process.kill(this.#pid, 'SIGKILL')
-    } catch {
-      // It has ended by itself.
-    }
+    signal(this.#pid, 'SIGKILL')
     this.#pid = null
   }
 }

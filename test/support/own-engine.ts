@@ -1,9 +1,10 @@
 // A Docker engine of a test's own, to be stopped, killed and started again: own data, own socket, no rules in the firewall.
 import type { ChildProcess } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { makeFolder } from '../../src/lib/files.ts'
+import { findProcesses, signal } from '../../src/lib/processes.ts'
 import { launch, run } from '../../src/lib/run.ts'
 import { until } from './until.ts'
 
@@ -87,21 +88,12 @@ export async function startOwnEngine(folder: string, range: string): Promise<Own
 
 /** Where a test failed half way, instances outlive their engine, and so do their bridges. */
 async function removeRests(folder: string, range: string): Promise<void> {
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name) && commandOf(name).includes(`${folder}/containerd.sock`)))
-    process.kill(Number(pid), 'SIGKILL')
+  for (const { pid } of await findProcesses((args) => args.includes(`${folder}/containerd.sock`))) signal(pid, 'SIGKILL')
   const bridges = await run('ip', ['-o', '-4', 'addr', 'show', 'to', range], { anyStatus: true })
   for (const line of bridges.stdout.split('\n').filter((text) => text !== ''))
     await run('ip', ['link', 'delete', line.split(/\s+/)[1] ?? ''], { anyStatus: true })
   // What the engine mounted below its folder goes with it.
   await run('umount', ['--recursive', '--lazy', '--quiet', join(folder, 'data')], { anyStatus: true })
-}
-
-function commandOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-  } catch {
-    return ''
-  }
 }
 
 function answers(socketPath: string): Promise<boolean> {

@@ -36,7 +36,7 @@ await main(async () => {
   if (installation !== null) await removeFilter(installation)
   await removeVolumeFiles(join(places.data, 'volumes'))
   await keeper.stop()
-  const running = processesOf(places)
+  const running = await processesOf(places)
   if (running.length > 0)
     throw new SetupError(`still running: ${running.map(({ pid, command }) => `${pid} (${command})`).join(', ')}. End them, and type bin/clean again.`)
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })

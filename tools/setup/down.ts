@@ -22,7 +22,7 @@ await main(async () => {
       )
   }
   await keeper.stop()
-  const left = processesOf(places)
+  const left = await processesOf(places)
   if (left.length > 0)
     throw new SetupError(`still running: ${left.map(({ pid, command }) => `${pid} (${command})`).join(', ')}. End them, and type bin/down again.`)
   say(`Lockgate is down. All data stays in ${places.data}; bin/up brings everything back.`)

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path'
 import { pause } from '../../src/lib/clock.ts'
 import { livePid } from '../../src/lib/pid-file.ts'
+import { signal } from '../../src/lib/processes.ts'
 import { detach, run } from '../../src/lib/run.ts'
 import { type Kept, pidFile } from '../../src/supervisor.ts'
 import { hasSystemd, type Places, ROOT, SetupError } from './places.ts'
@@ -204,10 +205,10 @@ const END_MS = 30_000
 async function endProcess(find: () => number | null, patienceMs: number): Promise<void> {
   const pid = find()
   if (pid === null) return
-  process.kill(pid, 'SIGTERM')
+  signal(pid, 'SIGTERM')
   const deadline = performance.now() + patienceMs
   while (find() === pid) {
-    if (performance.now() > deadline) process.kill(pid, 'SIGKILL')
+    if (performance.now() > deadline) signal(pid, 'SIGKILL')
     await pause(50)
   }
 }
@@ -216,6 +217,6 @@ async function endProcess(find: () => number | null, patienceMs: number): Promis
 async function killSupervisor(find: () => number | null): Promise<void> {
   const pid = find()
   if (pid === null) return
-  process.kill(pid, 'SIGKILL')
+  signal(pid, 'SIGKILL')
   while (find() === pid) await pause(20)
 }

@@ -1,8 +1,9 @@
 // What carries our label in the engine: for bin/down and bin/clean.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import Docker from 'dockerode'
+import { findProcessesFor } from '../../src/lib/processes.ts'
 import { SOCKET } from './engine.ts'
 import type { Places } from './places.ts'
 
@@ -78,26 +79,12 @@ export interface RunningProgram {
 }
 
 /** Programs of this installation that run: those that name its home or its settings. */
-export function processesOf(places: Places): RunningProgram[] {
-  const marks = [`${places.home}/`, places.settings]
-  return readdirSync('/proc').flatMap((entry): RunningProgram[] => {
-    if (!/^\d+$/.test(entry) || Number(entry) === process.pid || Number(entry) === process.ppid) return []
-    const command = readText(`/proc/${entry}/cmdline`).replaceAll('\0', ' ').trim()
-    const isOurs = [
-      command,
-      readText(`/proc/${entry}/environ`)
-        .split('\0')
-        .find((one) => one.startsWith('LOCKGATE_SETTINGS=')) ?? '',
-    ].some((text) => marks.some((mark) => text.includes(mark)))
-    // A shell or an editor that names a file of it is no program of it.
-    return isOurs && /(^|\/)(node|haproxy|dockerd)\b|supervisor\.js/.test(command) ? [{ pid: Number(entry), command: command.slice(0, 80) }] : []
-  })
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
+export async function processesOf(places: Places): Promise<RunningProgram[]> {
+  const found = await findProcessesFor([`${places.home}/`, places.settings])
+  // A shell or an editor that names a file of it is no program of it.
+  const isProgram = (command: string): boolean => /(^|\/)(node|haproxy|dockerd)\b|supervisor\.js/.test(command)
+  return found
+    .map(({ pid, args }) => ({ pid, command: args.join(' ') }))
+    .filter(({ pid, command }) => pid !== process.pid && pid !== process.ppid && isProgram(command))
+    .map(({ pid, command }) => ({ pid, command: command.slice(0, 80) }))
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { removeFilter } from '../../src/drivers/runtime/docker/build-filter.ts'
 import { removeVolumeFiles } from '../../src/drivers/runtime/docker/volumes.ts'
 import { pause } from '../../src/lib/clock.ts'
+import { findProcessesFor, signal } from '../../src/lib/processes.ts'
 import { run } from '../../src/lib/run.ts'
 import { ENGINE_BRIDGE } from '../../test/support/own-engine.ts'
 import { engineAnswers } from '../setup/engine.ts'
@@ -13,6 +14,8 @@ import { placesOf } from '../setup/places.ts'
 
 /** Folders of whole installations and of what stands beside them; `lockgate-<installation>` holds the disks of builds in a suite without a server. */
 const FOLDER = /^lockgate-(?:(?:e2e|edge|bench|git-host|home|proof|registry|sshd)-.+|(t[a-z0-9]{8}))$/
+
+const END_MS = 10_000
 
 /** Removes them; says what it found. */
 export async function removeLeftovers(): Promise<void> {
@@ -48,26 +51,13 @@ function ownerLives(folder: string): boolean {
   return pid > 0 && existsSync(`/proc/${pid}`)
 }
 
-/** Processes that were started with this folder in their command line or settings: those are its server and its HAProxy. */
+/** Ends processes that were started for this folder: its server, its HAProxy, its engine. */
 async function endProcesses(folder: string): Promise<void> {
-  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid && names(entry, folder))
-  for (const pid of pids) {
-    try {
-      process.kill(Number(pid), 'SIGKILL')
-    } catch {
-      // It ended by itself meanwhile.
-    }
-  }
-  if (pids.length > 0) await pause(200)
-}
-
-function names(pid: string, folder: string): boolean {
-  try {
-    return (
-      readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${folder}/`) ||
-      readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`LOCKGATE_SETTINGS=${folder}/`)
-    )
-  } catch {
-    return false
+  const find = async () => (await findProcessesFor([`${folder}/`])).filter(({ pid }) => pid !== process.pid)
+  const deadline = performance.now() + END_MS
+  for (let left = await find(); left.length > 0; left = await find()) {
+    if (performance.now() > deadline) throw new Error(`still running: ${left.map(({ pid, args }) => `${pid} (${args.join(' ')})`).join(', ')}`)
+    for (const { pid } of left) signal(pid, 'SIGKILL')
+    await pause(50)
   }
 }

@@ -2,7 +2,7 @@ import { ConflictError, InvalidError } from '../../lib/errors.ts'
 import type { Actor } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import { type Environment, MAX_COUNT } from '../environment/environment.ts'
-import { mostInstances, resolveStrategy } from '../environment/strategy.ts'
+import { mostInstances, resolveStrategy, tooManyInstances } from '../environment/strategy.ts'
 import type { Deployment } from './deployment.ts'
 import { openDeployment } from './open.ts'
 
@@ -35,11 +35,7 @@ export function scale(context: Operating, input: Operation & { readonly count: n
   }
   const strategy = resolveStrategy(input.environment.strategy, { count: input.count, bringsNew: true })
   const most = mostInstances(strategy, MAX_COUNT)
-  if (input.count > most)
-    throw new InvalidError(
-      'deployment.count_out_of_range',
-      `${input.count} instances by ${strategy.kind} need more addresses than the network of an environment has: ${most} at most. "lockgate environment set --strategy rolling" allows more.`,
-    )
+  if (input.count > most) throw new InvalidError('deployment.count_out_of_range', `${tooManyInstances(input.count, strategy.kind, most)}.`)
   return open(context, input, { verb: 'scale', count: input.count, needsRelease: false })
 }
 

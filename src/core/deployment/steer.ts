@@ -133,8 +133,8 @@ export async function finish(context: Pick<Context, 'store' | 'clock'>, snapshot
       const watch = await watchAfter(tx, { environment: current, deployment: active })
       await tx.environments.save(current, { ...current, wish: active.wish, watch })
       await noteLive(tx, { deployment: active, isWatched: watch !== null, now })
-    } else await unpinAfter(tx, saved)
-    if (saved.status !== 'succeeded') {
+    } else {
+      await unpinAfter(tx, saved)
       const watch = await watchAgain(tx, { environment: current, deployment: active })
       if (watch !== current.watch) await tx.environments.save(current, { ...current, watch })
     }

@@ -7,7 +7,7 @@ import { openReleaseCommand } from '../one-off/open.ts'
 import { environmentOf } from '../secret/environment.ts'
 import { type ActionInput, intent, type Outcome } from './action.ts'
 import { MAX_COUNT } from './environment.ts'
-import { mostInstances } from './strategy.ts'
+import { mostInstances, tooManyInstances } from './strategy.ts'
 
 /** A container needs little of its own; below this the engine fails half way through. */
 const LEAST_FREE_BYTES = 64 * 1024 ** 2
@@ -31,10 +31,8 @@ export async function check(input: ActionInput): Promise<Outcome> {
   }
   const strategy = snapshot.active?.strategy
   const most = strategy ? mostInstances(strategy, MAX_COUNT) : MAX_COUNT
-  if (snapshot.wish.count > most) {
-    const message = `${snapshot.wish.count} instances by ${strategy?.kind} need more addresses than the network of the environment has: ${most} at most. Use the strategy rolling ("lockgate environment set --strategy rolling"), or scale down first`
-    return { kind: 'failed', cause: 'check_failed', message }
-  }
+  if (snapshot.wish.count > most)
+    return { kind: 'failed', cause: 'check_failed', message: tooManyInstances(snapshot.wish.count, strategy?.kind ?? 'any strategy', most) }
   const free = await context.runtime.freeBytes()
   if (free !== null && free < LEAST_FREE_BYTES) {
     const message = `the disk of the engine has only ${Math.floor(free / 1024 / 1024)} MB free, too little to start anything on. Make room: "lockgate disk --clean"`

@@ -17,10 +17,11 @@ export async function boundDisks(context: Pick<Context, 'store' | 'runtime' | 'l
     return new Map<string, number>()
   })
   for (const instance of await read.instances.list(EVERYTHING, { where: { removedAt: null } })) {
-    const bytes = written.get(instance.name) ?? 0
+    const bytes = written.get(instance.name)
+    if (bytes === undefined || instance.fault !== null) continue
     const { runSpec } = await read.releases.get(EVERYTHING, instance.releaseId)
     const limitMb = runSpec.limits.diskMb ?? DEFAULT_DISK_MB
-    if (instance.fault === null && bytes > limitMb * MB) await mark(context, instance, { writtenMb: Math.round(bytes / MB), limitMb })
+    if (bytes > limitMb * MB) await mark(context, instance, { writtenMb: Math.round(bytes / MB), limitMb })
   }
   return { afterMs: EVERY_MS }
 }

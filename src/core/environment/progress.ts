@@ -1,6 +1,7 @@
 // The bound of every wait: a deployment whose remaining plan does not shrink for longer than its steps may wait is ended.
 import type { Context } from '../context.ts'
 import type { Batch, Plan } from '../deployment/step.ts'
+import { LONGEST_COMMAND_MS } from '../one-off/one-off.ts'
 import { Budgets } from './budget.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -10,8 +11,6 @@ export const LONGEST_OUTAGE_MS = 15 * 60_000
 const MOST_BETWEEN_PASSES_MS = 45_000
 /** `drain.at_deadline: wait` ends here too: the edge closes silent tunnels after the same time. */
 export const LONGEST_DRAIN_MS = 24 * 3_600_000
-/** As long as one-off/advance.ts lets a command run. */
-const LONGEST_COMMAND_MS = 3_600_000
 
 /**
  * How long deployments have stood where they are. Progress is a list of remaining steps that was not seen before, so that steps

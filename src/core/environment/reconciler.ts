@@ -151,8 +151,9 @@ export class EnvironmentReconciler {
       return { instance, observed: snapshot.observed.get(instance.name), probe: senses.probe(instance.name), isReady: view?.ready === true }
     })
     const unready = `unready/${watch.deploymentId}`
-    if (instances.every(({ isReady }) => isReady)) this.#budgets.forget(unready)
-    const unreadyMs = instances.every(({ isReady }) => isReady) ? 0 : this.#budgets.use(unready, 0)
+    const areReady = instances.every(({ isReady }) => isReady)
+    if (areReady) this.#budgets.forget(unready)
+    const unreadyMs = areReady ? 0 : this.#budgets.use(unready, 0)
     return watchOver(this.#context, snapshot, { usedMs: this.#budgets.use(`watch/${watch.deploymentId}`, watch.usedMs), instances, unreadyMs })
   }
 

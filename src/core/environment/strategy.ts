@@ -136,19 +136,24 @@ export function resolveStrategy(strategy: Strategy, deployment: { readonly count
 }
 
 /** Addresses of an environment's network that instances may have. */
-const ADDRESSES = 52
+export const INSTANCE_ADDRESSES = 52
 
 /** How many instances an environment may have, so that a deployment finds an address for every new one beside the old ones. */
 export function mostInstances(strategy: ResolvedStrategy, most: number): number {
   switch (strategy.kind) {
     case 'rolling':
-      return Math.min(most, ADDRESSES - strategy.surge)
+      return Math.min(most, INSTANCE_ADDRESSES - strategy.surge)
     case 'recreate':
       return most
     case 'blue-green':
     case 'canary':
-      return Math.min(most, Math.floor(ADDRESSES / 2))
+      return Math.min(most, Math.floor(INSTANCE_ADDRESSES / 2))
   }
+}
+
+/** Why an environment cannot have `count` instances, where its network allows `most`: for people, without a full stop. */
+export function tooManyInstances(count: number, kind: string, most: number): string {
+  return `${count} instances by ${kind} need more addresses than the network of an environment has: ${most} at most. Use the strategy rolling ("lockgate environment set --strategy rolling"), or fewer instances`
 }
 
 /** `canary 5, 25, 50 %, 1 m each`: for people. */

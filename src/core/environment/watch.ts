@@ -26,7 +26,7 @@ const LEAST_REQUESTS = 50
 export async function watchAfter(tx: Tx, now: { readonly environment: Environment; readonly deployment: Deployment }): Promise<Watch | null> {
   const { environment, deployment } = now
   const { previous, wish, verb } = deployment
-  const begun: Watch = { deploymentId: deployment.id, before: null, usedMs: 0, sample: NOTHING, worse: null, unanswered: null }
+  const begun = begunBy(deployment)
   if (verb !== 'deploy' && verb !== 'rollback') return previous.releaseId === wish.releaseId ? environment.watch : null
   if (environment.watchPolicy.forMs === 0 || !wish.running || wish.releaseId === null) return null
   // What was gone back to is left only by a person, but may still have to be proven.
@@ -44,6 +44,11 @@ export async function watchAgain(
   if (environment.watch !== null || environment.watchPolicy.forMs === 0 || releaseId === null || !running) return environment.watch
   const { liveAt, provenAt, fault } = await tx.releases.get(EVERYTHING, releaseId)
   if (liveAt === null || provenAt !== null || fault !== null) return null
+  return begunBy(deployment)
+}
+
+/** A watch of which nothing is known yet, compared with no release. */
+function begunBy(deployment: Deployment): Watch {
   return { deploymentId: deployment.id, before: null, usedMs: 0, sample: NOTHING, worse: null, unanswered: null }
 }
 

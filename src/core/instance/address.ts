@@ -2,12 +2,12 @@ import type { Subnet } from '../../drivers/runtime/types.ts'
 import { UnavailableError } from '../../lib/errors.ts'
 import { block, formatAddress, formatRange, type Range } from '../../lib/ipv4.ts'
 import type { Environment } from '../environment/environment.ts'
+import { INSTANCE_ADDRESSES } from '../environment/strategy.ts'
 import type { Instance } from './instance.ts'
 
 const PREFIX = 26
 /** Network, gateway and one the engine may want for itself stay free; the last is broadcast. One-offs take from the end. */
 const FIRST = 3
-const LAST = 54
 
 /** The network of an environment: its /26 of the instance range, the gateway at its first address. */
 export function subnetOf(environment: Environment, range: Range): Subnet {
@@ -29,7 +29,7 @@ export function freeAddress(
     const blocked = instance.removedAt === null || instance.removedGeneration > taken.confirmedGeneration
     lastUse.set(instance.address, Math.max(lastUse.get(instance.address) ?? 0, blocked ? Number.POSITIVE_INFINITY : (instance.removedAt ?? 0)))
   }
-  const candidates = Array.from({ length: LAST - FIRST + 1 }, (_, at) => formatAddress(subnet.first + FIRST + at))
+  const candidates = Array.from({ length: INSTANCE_ADDRESSES }, (_, at) => formatAddress(subnet.first + FIRST + at))
   const free = candidates
     .filter((address) => !taken.foreign.includes(address) && lastUse.get(address) !== Number.POSITIVE_INFINITY)
     .sort((a, b) => (lastUse.get(a) ?? 0) - (lastUse.get(b) ?? 0))

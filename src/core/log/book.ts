@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events'
-import { appendFile, open, rename, rm, stat } from 'node:fs/promises'
+import { appendFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hasCode } from '../../lib/errors.ts'
 import { makeFolderFor } from '../../lib/files.ts'
@@ -179,20 +179,16 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 async function readEnd(path: string, bytes: number): Promise<string> {
+  const file = await openIfThere(path)
+  if (file === null) return ''
   try {
-    const file = await open(path, 'r')
-    try {
-      const { size } = await file.stat()
-      const length = Math.min(size, bytes)
-      const buffer = Buffer.alloc(length)
-      await file.read(buffer, 0, length, size - length)
-      return buffer.toString()
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return ''
-    throw error
+    const { size } = await file.stat()
+    const length = Math.min(size, bytes)
+    const buffer = Buffer.alloc(length)
+    await file.read(buffer, 0, length, size - length)
+    return buffer.toString()
+  } finally {
+    await file.close()
   }
 }
 

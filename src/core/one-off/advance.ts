@@ -6,10 +6,8 @@ import type { Snapshot } from '../environment/snapshot.ts'
 import { subnetOf } from '../instance/address.ts'
 import { environmentOf } from '../secret/environment.ts'
 import { givenOf } from './given.ts'
-import { moveOneOff, type OneOff } from './one-off.ts'
+import { LONGEST_COMMAND_MS, moveOneOff, type OneOff } from './one-off.ts'
 
-/** Commands run at most this long. */
-const DEADLINE_MS = 3_600_000
 const LOOK_MS = 250
 
 type Advancing = Pick<Context, 'store' | 'runtime' | 'sealer' | 'settings' | 'clock' | 'logs'>
@@ -50,7 +48,7 @@ async function advance(context: Advancing, snapshot: Snapshot, oneOff: OneOff): 
     )
     return
   }
-  const late = oneOff.budgetUsedMs > DEADLINE_MS
+  const late = oneOff.budgetUsedMs > LONGEST_COMMAND_MS
   if (oneOff.cancelRequested || late) return context.runtime.stop(name)
   // Every look counts for the time between two looks, so an outage of ours uses nothing up.
   await context.store.transaction((tx) => tx.oneOffs.set(oneOff.id, { budgetUsedMs: oneOff.budgetUsedMs + LOOK_MS }))

@@ -2,6 +2,9 @@ import { ConflictError } from '../../lib/errors.ts'
 import type { ActorRef } from '../actor/actor.ts'
 import type { SealedValue } from '../secret/secret.ts'
 
+/** Commands run at most this long. */
+export const LONGEST_COMMAND_MS = 3_600_000
+
 export type OneOffStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
 
 /** A command run once in the image and configuration of a release: `lockgate run`, or a deployment's release command. */
