@@ -10,6 +10,11 @@ export interface RunningRegistry {
   /** `127.0.0.1:5000`. */
   readonly host: string
   readonly port: number
+  /** It answers no more, and keeps what it has. */
+  halt(): Promise<void>
+  /** Answers again after `halt`. */
+  resume(): Promise<void>
+  /** Ends it and removes what it has. */
   stop(): Promise<void>
 }
 
@@ -29,16 +34,27 @@ export async function aRegistry(asksWho: boolean): Promise<RunningRegistry> {
     ...(asksWho ? { auth: { htpasswd: { realm: 'images', path: join(folder, 'htpasswd') } } } : {}),
   }
   await writeFile(join(folder, 'config.yml'), JSON.stringify(config))
-  const child = launch('docker-registry', ['serve', join(folder, 'config.yml')], { env: { OTEL_TRACES_EXPORTER: 'none' } })
-  child.stdout?.resume()
-  child.stderr?.resume()
-  await until(`a registry answers on ${port}`, async () => (await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => null)) !== null)
+  const start = async () => {
+    const child = launch('docker-registry', ['serve', join(folder, 'config.yml')], { env: { OTEL_TRACES_EXPORTER: 'none' } })
+    child.stdout?.resume()
+    child.stderr?.resume()
+    await until(`a registry answers on ${port}`, async () => (await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => null)) !== null)
+    return child
+  }
+  let child = await start()
+  const halt = async (): Promise<void> => {
+    child.kill()
+    await until('the registry is gone', async () => child.exitCode !== null || child.signalCode !== null)
+  }
   return {
     host: `127.0.0.1:${port}`,
     port,
+    halt,
+    resume: async () => {
+      child = await start()
+    },
     stop: async () => {
-      child.kill()
-      await new Promise((resolve) => child.once('close', resolve))
+      await halt()
       await rm(folder, { recursive: true, force: true })
     },
   }

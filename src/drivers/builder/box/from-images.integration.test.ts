@@ -1,15 +1,12 @@
-import type { ChildProcess } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { wipe } from '../../../../test/support/engine.ts'
 import { volumesOf } from '../../../../test/support/folder.ts'
-import { until } from '../../../../test/support/until.ts'
+import { aRegistry, type RunningRegistry } from '../../../../test/support/registry.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { silentLog } from '../../../lib/log.ts'
-import { launch, run } from '../../../lib/run.ts'
+import { run } from '../../../lib/run.ts'
 import { docker } from '../../runtime/docker/index.ts'
 import type { Boxes } from '../../runtime/types.ts'
 import { aBuild } from '../contract.ts'
@@ -19,9 +16,7 @@ import { box } from './index.ts'
 const installation = `t${randomWord(8)}`
 const volumesDirectory = volumesOf(installation)
 const team = `team${randomWord(6)}`
-let folder: string
-let port: number
-let registry: ChildProcess
+let registry: RunningRegistry
 let boxes: Boxes
 let builder: Builder
 
@@ -29,42 +24,19 @@ beforeAll(async () => {
   const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory, registryNetworks: ['127.0.0.0/8'] }), undefined)
   if (!parts.boxes) throw new Error('no boxes')
   boxes = parts.boxes
-  folder = await mkdtemp(join(tmpdir(), 'lockgate-registry-'))
-  port = await freePort()
-  await startRegistry()
-  const config = box.Config.parse({ installation, registryMirrors: [`127.0.0.1:${port}`] })
+  registry = await aRegistry(false)
+  const config = box.Config.parse({ installation, registryMirrors: [registry.host] })
   builder = await box.create(config, { boxes, log: silentLog })
   await builder.build(aBuild({ Dockerfile: 'FROM lockgate/base\nCMD ["true"]\n' }).request)
 })
 
 afterAll(async () => {
-  registry.kill('SIGKILL')
+  await registry.stop()
   await wipe(installation, volumesDirectory)
   const images = (await run('docker', ['images', '--no-trunc', '--format', '{{.Repository}} {{.ID}}'])).stdout.split('\n').filter((line) => line.includes(team))
   if (images.length > 0) await run('docker', ['rmi', '-f', ...new Set(images.map((line) => line.split(' ')[1] ?? ''))])
-  await rm(folder, { recursive: true, force: true })
   await rm(volumesDirectory, { recursive: true, force: true })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address ? address.port : 0
-}
-
-async function startRegistry(): Promise<void> {
-  const config = join(folder, 'config.yml')
-  await writeFile(config, `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${folder}/data\nhttp:\n  addr: 127.0.0.1:${port}\n`)
-  registry = launch('docker-registry', ['serve', config])
-  await until('the registry answers', () =>
-    fetch(`http://127.0.0.1:${port}/v2/`).then(
-      (answer) => answer.ok,
-      () => false,
-    ),
-  )
-}
 
 /** Pushes an image that says a word; gives NAME@sha256:…. The engine has it under no name afterwards. */
 async function push(name: string, word: string): Promise<string> {
@@ -84,7 +56,7 @@ async function onto(image: string): Promise<{ said: string; log: string }> {
 }
 
 test('an image of a registry is fetched, again when its tag names another one, and used as it is here while the registry is away', async () => {
-  const name = `127.0.0.1:${port}/${team}/base:1`
+  const name = `${registry.host}/${team}/base:1`
   const recipe = (): Promise<string | null> => builder.recipe(aBuild({ Dockerfile: `FROM ${name}\n` }).request)
   await push(name, 'one')
   const first = await onto(name)
@@ -95,10 +67,9 @@ test('an image of a registry is fetched, again when its tag names another one, a
   await run('docker', ['tag', kept, name])
   const second = await onto(name)
   const after = await recipe()
-  registry.kill('SIGKILL')
-  await until('the registry is gone', async () => registry.exitCode !== null || registry.signalCode !== null)
+  await registry.halt()
   const third = await onto(name)
-  await startRegistry()
+  await registry.resume()
 
   expect([first.said, second.said, third.said]).toEqual(['one', 'two', 'two'])
   expect(third.log).toContain('its registry does not give it now')
@@ -106,14 +77,14 @@ test('an image of a registry is fetched, again when its tag names another one, a
 })
 
 test('a name of Docker Hub is asked of the mirrors first, and a digest is what it says', async () => {
-  const digest = await push(`127.0.0.1:${port}/${team}/hub:1`, 'mirrored')
+  const digest = await push(`${registry.host}/${team}/hub:1`, 'mirrored')
 
   expect((await onto(`${team}/hub:1`)).said).toEqual('mirrored')
   expect((await onto(digest)).said).toEqual('mirrored')
 })
 
 test('what a registry gives to us alone is for trusted builds of the app that names it', async () => {
-  const name = `127.0.0.1:${port}/${team}/private:1`
+  const name = `${registry.host}/${team}/private:1`
   await push(name, 'private')
   const registryCredential = async (host: string) => ({ host, username: 'us', password: 'x' })
   const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory }), { registryCredential })
@@ -141,8 +112,9 @@ test('a base of ours comes in the version its tag names, and one there is not sa
 })
 
 test('a key for ssh reaches the RUN that asks for it and nothing else', async () => {
-  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, 'key')])
-  const key = (await run('cat', [join(folder, 'key')])).stdout
+  const path = join(volumesDirectory, 'key')
+  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path])
+  const key = await readFile(path, 'utf8')
   const { request, lines } = aBuild({
     Dockerfile: 'FROM lockgate/base\nRUN --mount=type=ssh [ -S "$SSH_AUTH_SOCK" ] && echo has-agent\nRUN [ -z "$SSH_AUTH_SOCK" ] && echo none\nCMD ["true"]\n',
   })

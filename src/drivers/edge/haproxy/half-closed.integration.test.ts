@@ -1,8 +1,9 @@
 import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { aTable } from '../../../../test/support/edge.ts'
 import { startHaproxy } from '../../../../test/support/haproxy.ts'
+import { socketApp } from '../../../../test/support/socket-app.ts'
 import { until } from '../../../../test/support/until.ts'
 import { silentLog } from '../../../lib/log.ts'
 import { haproxy } from './index.ts'
@@ -10,20 +11,14 @@ import { haproxy } from './index.ts'
 const ANSWER = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n'
 
 /** An app that upgrades, and keeps its side open when the visitor has closed theirs. */
-async function stubbornApp(): Promise<number> {
-  const sockets = new Set<Socket>()
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket)
-    socket.on('error', () => undefined)
-    socket.once('data', () => socket.write(ANSWER))
-    socket.resume()
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  return (server.address() as { readonly port: number }).port
+function stubbornApp(): Promise<number> {
+  return socketApp(
+    (socket) => {
+      socket.once('data', () => socket.write(ANSWER))
+      socket.resume()
+    },
+    { allowHalfOpen: true },
+  )
 }
 
 test('a WebSocket whose visitor left ends by itself, at an app that does not close its side', async () => {

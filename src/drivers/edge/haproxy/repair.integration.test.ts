@@ -1,12 +1,12 @@
 // The only instance of an app dies: what comes until it is back waits in the edge, and only what was in flight fails.
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
-import { createServer, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { anApp } from '../../../../test/support/an-app.ts'
 import { startAppServer, startH2cAppServer } from '../../../../test/support/app-server.ts'
 import { ask, aTable, echo, target } from '../../../../test/support/edge.ts'
 import { freePort, startHaproxy } from '../../../../test/support/haproxy.ts'
+import { socketApp } from '../../../../test/support/socket-app.ts'
 import { until } from '../../../../test/support/until.ts'
 import { pause } from '../../../lib/clock.ts'
 import { silentLog } from '../../../lib/log.ts'
@@ -126,12 +126,9 @@ test('while the server is silent the edge puts an instance in again that answers
 }, 40_000)
 
 /** An app that closes a connection 100 ms after its last answer: just when a visitor's next request comes. */
-async function impatientApp(): Promise<number> {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    sockets.add(socket)
+function impatientApp(): Promise<number> {
+  return socketApp((socket) => {
     let timer: NodeJS.Timeout | undefined
-    socket.on('error', () => undefined)
     socket.on('data', (data) => {
       clearTimeout(timer)
       const closes = /^connection: close/im.test(String(data))
@@ -139,13 +136,7 @@ async function impatientApp(): Promise<number> {
       if (closes) socket.end()
       else timer = setTimeout(() => socket.destroy(), 100)
     })
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
   })
-  return (server.address() as { readonly port: number }).port
 }
 
 test('no POST meets a connection that the app closes just then', async () => {

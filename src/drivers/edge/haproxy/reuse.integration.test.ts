@@ -1,23 +1,19 @@
-import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
-import { createServer, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { aTable } from '../../../../test/support/edge.ts'
 import { startHaproxy } from '../../../../test/support/haproxy.ts'
+import { socketApp } from '../../../../test/support/socket-app.ts'
 import { silentLog } from '../../../lib/log.ts'
 import { haproxy } from './index.ts'
 
 /** An app that ends every third connection at its first bytes, and every other one when it is used a second time. */
 async function closingApp() {
   const seen = { answered: 0, closed: 0 }
-  const sockets = new Set<Socket>()
   let connections = 0
-  const server = createServer((socket) => {
-    sockets.add(socket)
+  const port = await socketApp((socket) => {
     connections += 1
     const isBad = connections % 3 === 0
     let used = false
-    socket.on('error', () => undefined)
     socket.on('data', () => {
       if (used || isBad) {
         seen.closed += 1
@@ -28,13 +24,8 @@ async function closingApp() {
       seen.answered += 1
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
     })
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
   })
-  return { seen, port: (server.address() as { readonly port: number }).port }
+  return { seen, port }
 }
 
 async function served() {

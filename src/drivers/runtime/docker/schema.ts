@@ -33,7 +33,9 @@ export const Config = z
       .array(z.string().refine(isRange, 'an IPv4 range such as 10.1.2.0/24'))
       .max(100)
       .default([])
-      .describe('Inner networks in which registries of images may be that somebody names for an app, beside those that "registry set" knows'),
+      .describe(
+        'Inner networks from which an image that an app names may be fetched. Registries added with "lockgate registry set" are allowed in any network',
+      ),
     allowLinkLocal: z
       .boolean()
       .default(false)
