@@ -40,7 +40,7 @@ async function advance(context: Advancing, snapshot: Snapshot, oneOff: OneOff): 
     await save(
       context,
       oneOff,
-      moveOneOff({ ...oneOff, sealed: null }, oneOff.cancelRequested ? 'cancelled' : exitCode === 0 ? 'succeeded' : 'failed', {
+      moveOneOff(oneOff, oneOff.cancelRequested ? 'cancelled' : exitCode === 0 ? 'succeeded' : 'failed', {
         exitCode,
         message,
         finishedAt: context.clock.now(),
@@ -91,7 +91,7 @@ async function begin(context: Advancing, snapshot: Snapshot, oneOff: OneOff): Pr
     await startWith(context, running, name)
   } catch (error) {
     if (!(error instanceof RejectedError)) throw error
-    await save(context, running, moveOneOff({ ...running, sealed: null }, 'failed', { message: messageOf(error), finishedAt: context.clock.now() }))
+    await save(context, running, moveOneOff(running, 'failed', { message: messageOf(error), finishedAt: context.clock.now() }))
   }
 }
 

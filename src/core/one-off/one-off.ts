@@ -42,9 +42,9 @@ export function isOneOffFinished(oneOff: Pick<OneOff, 'status'>): boolean {
   return ONE_OFF_TRANSITIONS[oneOff.status].length === 0
 }
 
-/** The only writer of a one-off's status. Throws ConflictError `one_off.illegal_transition`. */
+/** The only writer of a one-off's status; at the end it forgets what was sealed. Throws ConflictError `one_off.illegal_transition`. */
 export function moveOneOff(oneOff: OneOff, status: OneOffStatus, change: Partial<Pick<OneOff, 'exitCode' | 'message' | 'finishedAt'>> = {}): OneOff {
   const allowed: readonly OneOffStatus[] = ONE_OFF_TRANSITIONS[oneOff.status]
   if (!allowed.includes(status)) throw new ConflictError('one_off.illegal_transition', `One-off ${oneOff.id} is ${oneOff.status} and cannot become ${status}`)
-  return { ...oneOff, ...change, status }
+  return { ...oneOff, ...change, status, sealed: isOneOffFinished({ status }) ? null : oneOff.sealed }
 }

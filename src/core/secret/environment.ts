@@ -31,15 +31,17 @@ interface Entry {
   readonly revokedVersion: number | null
 }
 
-function open({ store, sealer }: Pick<Context, 'store' | 'sealer'>, release: Pick<Release, 'configRevisionId'>): Promise<Entry[]> {
-  return store.read.configRevisions.get(EVERYTHING, release.configRevisionId).then(({ values }) =>
-    Promise.all(
-      Object.entries(values).map(async ([key, value]): Promise<Entry> => {
-        if (value.kind === 'plain') return { key, value: value.value, isSecret: false, revokedVersion: null }
-        const { sealed, environmentId, name, version, revokedAt } = await store.read.secretVersions.get(EVERYTHING, value.secretId)
-        const opened = sealer.open(sealed, { environmentId, name, version })
-        return { key, value: opened, isSecret: true, revokedVersion: revokedAt === null ? null : version }
-      }),
-    ),
-  )
+async function open({ store, sealer }: Pick<Context, 'store' | 'sealer'>, release: Pick<Release, 'configRevisionId'>): Promise<Entry[]> {
+  const { values } = await store.read.configRevisions.get(EVERYTHING, release.configRevisionId)
+  const entries: Entry[] = []
+  for (const [key, value] of Object.entries(values)) {
+    if (value.kind === 'plain') {
+      entries.push({ key, value: value.value, isSecret: false, revokedVersion: null })
+      continue
+    }
+    const { sealed, environmentId, name, version, revokedAt } = await store.read.secretVersions.get(EVERYTHING, value.secretId)
+    const opened = sealer.open(sealed, { environmentId, name, version })
+    entries.push({ key, value: opened, isSecret: true, revokedVersion: revokedAt === null ? null : version })
+  }
+  return entries
 }
