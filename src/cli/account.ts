@@ -36,6 +36,11 @@ export async function remember(url: string, token: string, keepCurrent = false):
   return current
 }
 
+/** The server that `login` made the current one; null: none. */
+export async function currentServer(): Promise<string | null> {
+  return (await read()).current
+}
+
 /** Forgets the token of the current server. */
 export async function forget(): Promise<string | null> {
   const { current, tokens } = await read()

@@ -72,3 +72,8 @@ export function messageOf(error: unknown): string {
 export function hasCode(error: unknown, code: string): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === code
 }
+
+/** The result code of SQLite in an error of node:sqlite (https://sqlite.org/rescode.html); 0: it is no such error. */
+export function sqliteCodeOf(error: unknown): number {
+  return typeof error === 'object' && error !== null && 'errcode' in error ? Number(error.errcode) : 0
+}

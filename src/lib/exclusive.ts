@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
+import { sqliteCodeOf } from './errors.ts'
 
 const SQLITE_BUSY = 5
 
@@ -13,7 +14,7 @@ export function holdExclusively(path: string): { readonly release: () => void } 
     return { release: () => lock.close() }
   } catch (error) {
     lock.close()
-    if (error instanceof Error && 'errcode' in error && Number(error.errcode) % 256 === SQLITE_BUSY) return null
+    if (sqliteCodeOf(error) % 256 === SQLITE_BUSY) return null
     throw error
   }
 }

@@ -1,6 +1,7 @@
 // One task on the database in a thread of its own: reading a large file must not delay requests.
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { messageOf, sqliteCodeOf } from '../lib/errors.ts'
 
 export type CareTask =
   | { readonly kind: 'check'; readonly path: string; readonly pragma: 'quick_check' | 'integrity_check' }
@@ -25,8 +26,7 @@ function answer(task: CareTask): CareAnswer {
       database.close()
     }
   } catch (error) {
-    const errcode = typeof error === 'object' && error !== null && 'errcode' in error ? Number(error.errcode) : 0
-    return { error: error instanceof Error ? error.message : String(error), errcode }
+    return { error: messageOf(error), errcode: sqliteCodeOf(error) }
   }
 }
 

@@ -1,7 +1,7 @@
 // A database that SQLite cannot read: what is said, and how it is restored.
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { codeOf, messageOf, RejectedError } from '../lib/errors.ts'
+import { codeOf, messageOf, RejectedError, sqliteCodeOf } from '../lib/errors.ts'
 import { copiesIn, newestGoodCopy } from './copies.ts'
 
 const SQLITE_CORRUPT = 11
@@ -29,8 +29,7 @@ export function refuseEmptied(directory: string): void {
 
 /** What stopped the database from being opened: damage with the command that restores the newest good copy, else the error itself. */
 export function openingError(error: unknown, place: { readonly directory: string; readonly now: number }): unknown {
-  const errcode = typeof error === 'object' && error !== null && 'errcode' in error ? Number(error.errcode) : 0
-  if (!isDamage(errcode) && codeOf(error) !== 'store.damaged') return error
+  if (!isDamage(sqliteCodeOf(error)) && codeOf(error) !== 'store.damaged') return error
   const { directory, now } = place
   const path = join(directory, 'lockgate.db')
   const copy = newestGoodCopy(join(directory, 'backups'))

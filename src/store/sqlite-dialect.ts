@@ -11,7 +11,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import { codeOf, messageOf, type PlatformError, UnavailableError } from '../lib/errors.ts'
+import { codeOf, messageOf, type PlatformError, sqliteCodeOf, UnavailableError } from '../lib/errors.ts'
 import { damagedError, isDamage } from './damage.ts'
 import type { Answer } from './sqlite-worker.ts'
 
@@ -106,8 +106,7 @@ export class SqliteReader {
     try {
       return Promise.resolve({ rows: this.#database.prepare(sql).all(...parameters.map(toSql)), changes: 0 })
     } catch (error) {
-      const errcode = error instanceof Error && 'errcode' in error ? Number(error.errcode) : 0
-      return Promise.reject(isDamage(errcode) ? damagedError(messageOf(error)) : error)
+      return Promise.reject(isDamage(sqliteCodeOf(error)) ? damagedError(messageOf(error)) : error)
     }
   }
 

@@ -1,6 +1,7 @@
 // The one writer, in a thread of its own: a slow fsync must not stop probes, streams or a push.
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { messageOf, sqliteCodeOf } from '../lib/errors.ts'
 
 export interface Statement {
   readonly id: number
@@ -35,7 +36,6 @@ function answer(statement: Statement): Answer {
     const result = prepared.run(...statement.parameters)
     return { id: statement.id, rows: [], changes: Number(result.changes) }
   } catch (error) {
-    const errcode = typeof error === 'object' && error !== null && 'errcode' in error ? Number(error.errcode) : 0
-    return { id: statement.id, error: { message: error instanceof Error ? error.message : String(error), errcode } }
+    return { id: statement.id, error: { message: messageOf(error), errcode: sqliteCodeOf(error) } }
   }
 }

@@ -146,16 +146,15 @@ function systemd(): Keeper {
 function supervisor(places: Places): Keeper {
   const list = join(places.home, 'processes.json')
   const supervisorPid = (): number | null => livePid(pidFile(places.home, 'supervisor'), 'node')
-  const fileOf = (name: string): string => {
-    const processes = existsSync(list) ? (JSON.parse(readFileSync(list, 'utf8')) as Kept[]) : []
-    return processes.find((kept) => kept.name === name)?.file ?? ''
-  }
+  const listed = (): Kept[] => (existsSync(list) ? (JSON.parse(readFileSync(list, 'utf8')) as Kept[]) : [])
+  const textOf = (processes: readonly Kept[]): string => JSON.stringify(processes, null, 2)
+  const fileOf = (name: string): string => listed().find((kept) => kept.name === name)?.file ?? ''
   const pidOf = (name: string): number | null => livePid(pidFile(places.home, name), fileOf(name))
   return {
     name: 'supervisor',
     keep: async (processes) => {
       for (const folder of ['run', 'log']) mkdirSync(join(places.home, folder), { recursive: true, mode: 0o750 })
-      const text = JSON.stringify(processes, null, 2)
+      const text = textOf(processes)
       const before = existsSync(list) ? readFileSync(list, 'utf8') : ''
       // A supervisor of another build may not understand the list: it is replaced before it reads it. What it keeps alive outlives it.
       const build = readFileSync(join(ROOT, 'dist/build-id'), 'utf8').trim()
@@ -179,17 +178,7 @@ function supervisor(places: Places): Keeper {
     restart: async (name) => endProcess(() => pidOf(name), END_MS),
     drop: async (name) => {
       const pid = pidOf(name)
-      if (existsSync(list)) {
-        const processes = JSON.parse(readFileSync(list, 'utf8')) as Kept[]
-        writeFileSync(
-          list,
-          JSON.stringify(
-            processes.filter((kept) => kept.name !== name),
-            null,
-            2,
-          ),
-        )
-      }
+      if (existsSync(list)) writeFileSync(list, textOf(listed().filter((kept) => kept.name !== name)))
       // The supervisor reads the list before it starts anything again.
       await endProcess(() => livePid(pidFile(places.home, name), 'node') ?? (pid !== null && existsSync(`/proc/${pid}`) ? pid : null), END_MS)
     },

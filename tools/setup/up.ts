@@ -3,6 +3,7 @@ import { existsSync, lstatSync, readFileSync, readlinkSync, symlinkSync, unlinkS
 import { mkdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { currentServer } from '../../src/cli/account.ts'
 import { Config as EdgeConfig } from '../../src/drivers/edge/haproxy/schema.ts'
 import { edgeListens, haproxyArguments, haproxyCheck, writeInitial } from '../../src/drivers/edge/haproxy/start.ts'
 import { pause } from '../../src/lib/clock.ts'
@@ -35,7 +36,7 @@ await main(async () => {
   const command = places.system ? putOnPath() : `${ROOT}/bin/lockgate`
   const sample = asked.sample ? await deploySample(places, env) : null
   if (sample !== null) await askThroughEdge(settings, sample)
-  report({ places, asked, keeper, url, sample, started, command })
+  await report({ places, asked, keeper, url, sample, started, command })
 })
 
 async function startAll(places: Places, how: { readonly keeper: Keeper; readonly settings: Settings; readonly changed: boolean }): Promise<string> {
@@ -158,10 +159,11 @@ interface Outcome {
   readonly command: string
 }
 
-function report(outcome: Outcome): void {
+async function report(outcome: Outcome): Promise<void> {
   const { places, url, sample, keeper } = outcome
   const home = outcome.asked.home === null ? '' : ` --home ${places.home}`
-  const other = defaultServer(url)
+  const current = await currentServer()
+  const other = current === url ? null : current
   const command = other === null ? outcome.command : `LOCKGATE_URL=${url} ${outcome.command}`
   const lines = [
     '',
@@ -186,11 +188,4 @@ function report(outcome: Outcome): void {
   if (keeper.name === 'supervisor')
     lines.push('There is no systemd here for it: after a reboot type bin/up again, or put', "this into root's crontab:", `  @reboot ${ROOT}/bin/up${home}`, '')
   process.stdout.write(lines.join('\n'))
-}
-
-/** The server this user's command talks to by default, when it is another one; null: it is this one. */
-function defaultServer(url: string): string | null {
-  const path = join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'lockgate', 'accounts.json')
-  const current = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as { current?: string | null }).current : null
-  return current == null || current === url ? null : current
 }

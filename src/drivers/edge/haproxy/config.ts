@@ -136,13 +136,13 @@ defaults visitors from common
 
 defaults pool from common
   http-request set-timeout server var(txn.env),map_str_int(${mapFile(config, 'timeouts')})
-  # An app closes an idle connection just when it is used again, and has not seen the request: what asks for nothing but an
-  # answer is sent again. METH_GET is GET and HEAD. Keeping a copy for that costs; none is kept where it cannot happen: the first
-  # request of a visitor's connection has a fresh one to the app, and a busy app has no connection that was idle for long.
-  # An app may close an idle connection just as it is used again: 8 of 1,001 POSTs failed. A connection is used again only at a rate
-  # at which none stays idle. A WebSocket needs its own Connection header.
   http-request return status 429 content-type "text/html; charset=utf-8" file ${pages}/429.html hdr Retry-After 5 hdr Cache-Control no-store if { be_conn gt ${config.appConnections} }
+  # An app may close an idle connection just when it is used again (8 of 1,001 POSTs failed), so one is used again only at a rate
+  # at which none stays idle. A WebSocket needs its own Connection header.
   http-request set-header Connection close if { be_sess_rate lt ${BUSY} } !{ req.hdr(upgrade) -m found }
+  # A request that only reads is sent again when its connection closes before an answer. METH_GET is GET and HEAD. Keeping a copy
+  # costs; none is kept where it cannot happen: the first request of a visitor's connection has a fresh one to the app, and a busy
+  # app has no connection that was idle for long.
   http-request disable-l7-retry if { http_first_req } or { be_sess_rate gt ${BUSY} } or !METH_GET !METH_OPTIONS or { req.hdr_val(content-length) gt 0 } or { req.fhdr(transfer-encoding) -m found }
 `
 }

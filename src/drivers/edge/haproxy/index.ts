@@ -97,7 +97,10 @@ class HaproxyEdge implements Edge {
     return this.#alone(async () => {
       const pool = await this.#loadPool()
       const { worker } = await this.#current()
-      const places = arms.flatMap((arm) => (backendOf(pool, arm) === null ? [] : [[arm, backendOf(pool, arm) ?? ''] as const]))
+      const places = arms.flatMap((arm) => {
+        const backend = backendOf(pool, arm)
+        return backend === null ? [] : [[arm, backend] as const]
+      })
       const counts = await worker.unanswered(places.map(([, backend]) => backend))
       return new Map(
         places.map(([arm, backend]) => {

@@ -49,10 +49,14 @@ function again(config: Config): string {
   return `backend ${AGAIN} from common
   timeout server 24h
   retry-on conn-failure
-${againServer(config, 'http').replace(' backup', '')}`
+${serverAgain(config, 'http', '')}`
 }
 
-/** The way back to the frontend, where lockgate.lua lets a request wait until an instance is up. */
+/** The way back to the frontend when no instance is up, where lockgate.lua lets a request wait until an instance is up. */
 export function againServer(config: Config, protocol: Protocol): string {
-  return `  server ${AGAIN} ${AGAIN_ADDRESS}:${config.httpPort} backup send-proxy-v2${protocol === 'h2c' ? ' proto h2' : ''}\n`
+  return serverAgain(config, protocol, ' backup')
+}
+
+function serverAgain(config: Config, protocol: Protocol, when: '' | ' backup'): string {
+  return `  server ${AGAIN} ${AGAIN_ADDRESS}:${config.httpPort}${when} send-proxy-v2${protocol === 'h2c' ? ' proto h2' : ''}\n`
 }

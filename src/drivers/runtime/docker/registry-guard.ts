@@ -1,6 +1,6 @@
 // Which registries the engine is sent to for an image that somebody named for an app: it asks from inside our network.
 import { get } from 'node:https'
-import type { BlockList } from 'node:net'
+import { type BlockList, isIP } from 'node:net'
 import { codeOf, RejectedError } from '../../../lib/errors.ts'
 import { outsideAddress } from '../../../lib/outside.ts'
 
@@ -51,7 +51,8 @@ function realmOf(to: { readonly host: string; readonly port: string; readonly ad
     // The address that was looked at: another look-up could answer otherwise.
     host: to.address,
     port: Number(to.port),
-    servername: to.host,
+    // An address is no name of a server (RFC 6066, section 3).
+    ...(isIP(to.host) === 0 ? { servername: to.host } : {}),
     path: '/v2/',
     headers: { host: to.port === '443' ? to.host : `${to.host}:${to.port}`, 'user-agent': USER_AGENT },
     // Nothing is sent that anybody may not see, and whatever is answered can only make us refuse.
