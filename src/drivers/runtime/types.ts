@@ -171,7 +171,7 @@ export interface BoxVolume {
   readonly sizeMb: number
   /**
    * false: it goes with its box's owner. true: it stays for the next box until `removeVolume`, or until it is found damaged, of
-   * another size or more than 70 % full when a box wants it that no other uses.
+   * another size, of another user or more than 70 % full when a box wants it that no other uses.
    */
   readonly keep: boolean
   readonly readOnly?: boolean

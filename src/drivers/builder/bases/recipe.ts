@@ -4,7 +4,10 @@ import type { BaseFile } from './base-file.ts'
 import { IMAGE_BUILD_PACKAGES, imageBuildFiles, imageBuildSuite } from './image-build-files.ts'
 import { APACHE_FILES, PHP_BUILD_FILES, PHP_ENV, PHP_PACKAGES, SERVER_PACKAGES } from './php-files.ts'
 
-/** Nobody on any host has this number: a process that gets out of its container owns nothing. */
+/**
+ * `app` of base images, and who builds Dockerfiles; what a project builds otherwise runs as the project's own user (`userOf`). Nobody on any
+ * host has this number: a process that gets out of its container owns nothing.
+ */
 export const APP_USER = 700_000
 
 const PACKAGES: readonly string[] = ['libc-bin', 'busybox-static', 'ca-certificates', 'make', 'tzdata', 'libstdc++6', 'libatomic1', 'base-files', 'netbase']

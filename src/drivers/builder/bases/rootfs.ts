@@ -10,7 +10,7 @@ import { readIfThere } from '../../../lib/files.ts'
 import { run } from '../../../lib/run.ts'
 import { addEntry, type Bytes, ownedBy, tarStream } from '../../../lib/tar.ts'
 import { distributionSources, downloadOptions, mirrored, suiteSources } from './apt-sources.ts'
-import { addBaseFile } from './base-file.ts'
+import { addBaseFile, userFiles } from './base-file.ts'
 import { fileCapability } from './file-capability.ts'
 import { APP_USER, APPLETS, LEFT_OUT, type Packages } from './recipe.ts'
 
@@ -132,8 +132,7 @@ function addSystem(target: Pack, names: ReadonlySet<string>, certificates: reado
   for (const name of ['root', 'run', 'proc', 'sys', 'usr/local/bin', 'usr/local/lib']) folder(name, 0o755)
   for (const name of ['tmp', 'var/tmp']) folder(name, 0o1777)
   for (const name of ['app', 'cache']) folder(name, 0o755, APP_USER)
-  file('etc/passwd', `root:x:0:0:root:/root:/bin/sh\napp:x:${APP_USER}:${APP_USER}:app:/app:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n`)
-  file('etc/group', `root:x:0:\napp:x:${APP_USER}:\nnogroup:x:65534:\n`)
+  for (const { name, text = '' } of userFiles(APP_USER)) file(name, text)
   file('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n')
   file('etc/ssl/certs/ca-certificates.crt', `${certificates.join('\n')}\n`)
   const busybox = names.has('bin/busybox') ? 'bin/busybox' : 'usr/bin/busybox'

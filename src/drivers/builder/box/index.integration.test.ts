@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { volumesOf } from '../../../../test/support/folder.ts'
 import { DEFAULT_RUN_SPEC } from '../../../core/artifact/artifact.ts'
 import type { BuildStep } from '../../../core/build/build-step.ts'
+import { userOf } from '../../../core/project/project.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { silentLog } from '../../../lib/log.ts'
 import { run } from '../../../lib/run.ts'
@@ -141,7 +142,8 @@ describe('an example that is built', () => {
     expect(first.lines).toContain('-----> npm ci')
     expect(endsOf(first.steps)).toEqual(['1 npm ci done'])
     expect(endsOf(again.steps)).toEqual(['1 npm ci cached'])
-    expect((await runtime.exec(first.name, ['id', '-u'], 5_000)).output.trim()).toEqual('700000')
+    expect((await runtime.exec(first.name, ['id', '-u'], 5_000)).output.trim()).toEqual(String(userOf('p-test')))
+    expect((await runtime.exec(first.name, ['sh', '-c', 'whoami; touch /app/x && stat -c %U /app/x'], 5_000)).output.trim()).toEqual('app\napp')
     expect(await exitCodeAfterStop(first.name)).toEqual(0)
     console.log(`npm: first ${first.seconds.toFixed(1)} s, again ${again.seconds.toFixed(1)} s`)
   })
@@ -217,12 +219,12 @@ describe('a build', () => {
   })
 
   test('cannot write outside its folders, has no capabilities and no engine', async () => {
-    const probe = 'id -u; touch /etc/x || echo no-etc; grep CapEff /proc/self/status; ls /var/run/docker.sock || echo no-socket; exit 1'
+    const probe = 'echo $(id -u) $(whoami); touch /etc/x || echo no-etc; grep CapEff /proc/self/status; ls /var/run/docker.sock || echo no-socket; exit 1'
     const { request, lines } = aBuild({ ...MAKEFILE('sh probe.sh'), 'probe.sh': probe })
 
     await builder.build(request).catch(() => undefined)
 
-    expect(lines).toContain('700000')
+    expect(lines).toContain(`${userOf('p-test')} app`)
     expect(lines).toContain('no-etc')
     expect(lines).toContain('no-socket')
     expect(lines).toContain('CapEff:\t0000000000000000')

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Checkout, ImageChoice } from '../../../core/build/build-plan.ts'
 import { leftOut } from '../../../core/build/left-out.ts'
 import { describePlan, filesToRead, planBuild } from '../../../core/build/plan.ts'
+import { userOf } from '../../../core/project/project.ts'
 import { TRUST_LEVELS } from '../../../core/trust/trust.ts'
 import { codeOf, InvalidError, RejectedError } from '../../../lib/errors.ts'
 import { readIfThere } from '../../../lib/files.ts'
@@ -10,6 +11,7 @@ import type { Log } from '../../../lib/log.ts'
 import type { Driver } from '../../driver.ts'
 import type { Boxes } from '../../runtime/types.ts'
 import { Bases } from '../bases/index.ts'
+import { APP_USER } from '../bases/recipe.ts'
 import type { Builder, BuildRequest, BuildResult } from '../types.ts'
 import { buildDockerfile, dockerfileRecipe } from './dockerfile.ts'
 import { dockerfileCheck } from './dockerfile-check.ts'
@@ -107,9 +109,10 @@ function openBuilder(yard: Yard): Builder {
 }
 
 async function build(yard: Yard, request: BuildRequest): Promise<BuildResult> {
-  const workshop = new Workshop(yard, request)
   const checkout = await checkoutOf(request)
   const plan = planBuild(checkout)
+  // The images that Dockerfiles begin from lie in one store, whose files belong to one user.
+  const workshop = new Workshop(yard, request, plan.kind === 'dockerfile' ? APP_USER : userOf(request.projectId))
   const chosen = describePlan(plan)
   workshop.note(`Building as ${chosen}`)
   for (const sentence of leftOut(checkout, plan)) workshop.note(sentence)
@@ -137,7 +140,7 @@ async function recipeOf(yard: Yard, request: BuildRequest): Promise<string | nul
   const plan = planBuild(await checkoutOf(request))
   if (plan.kind === 'dockerfile') return dockerfileRecipe(yard, request, plan)
   const tags = await Promise.all([plan.builder, plan.runner].map((choice) => (choice === null ? '' : idOf(yard, choice))))
-  return tags.includes(null) ? null : sha256(JSON.stringify([plan, tags, request.values])).slice(0, 16)
+  return tags.includes(null) ? null : sha256(JSON.stringify([plan, tags, request.values, userOf(request.projectId)])).slice(0, 16)
 }
 
 async function idOf(yard: Yard, choice: ImageChoice): Promise<string | null> {

@@ -3,6 +3,7 @@ import { BuilderRig, type Built, exampleFiles } from '../../../../test/support/b
 import { parseManifest } from '../../../core/app/parse-manifest.ts'
 import { BuildFailure } from '../../../core/build/build-failure.ts'
 import { summarizeTests } from '../../../core/build/junit.ts'
+import { userOf } from '../../../core/project/project.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { run } from '../../../lib/run.ts'
 
@@ -49,7 +50,7 @@ test('Django with gunicorn and a Procfile', { timeout: MAKING_MS }, async () => 
   expect(await textAt(url)).toMatch(/^Good morning from changed Django on Python 3\.13\.\d+\n$/)
   expect(first.result.releaseCommand).toEqual(['python', 'manage.py', 'migrate', '--noinput'])
   expect((await rig.runtime.exec(name, ['sh', '-c', 'id -u; ls collected; python manage.py migrate --noinput'], 20_000)).output).toMatch(
-    /^700000\nstyle\.css\n/,
+    new RegExp(`^${userOf('p-test')}\nstyle\\.css\n`),
   )
   expect(cachedSteps(again)).toEqual(['python3 -m venv .venv', 'pip install -r requirements.txt'])
   expect(await rig.stop(name)).toEqual(0)

@@ -2,15 +2,14 @@ import type { Readable } from 'node:stream'
 import { APP_LABEL, isOfAnotherApp } from '../../../core/artifact/artifact.ts'
 import { BuildFailure } from '../../../core/build/build-failure.ts'
 import type { ImageChoice, PlannedStep } from '../../../core/build/build-plan.ts'
-import { pause } from '../../../lib/clock.ts'
 import { codeOf, InvalidError, messageOf } from '../../../lib/errors.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { MAX_ENTRIES, type RepackOptions, repack } from '../../../lib/repack.ts'
 import type { BoxEnd, BoxSpec } from '../../runtime/types.ts'
-import { addBaseFile } from '../bases/base-file.ts'
-import { APP_USER } from '../bases/recipe.ts'
+import { addBaseFile, type BaseFile, baseFilesTar, userFiles } from '../bases/base-file.ts'
 import type { BuildRequest } from '../types.ts'
 import { cancelled, orCancelled } from './cancelled.ts'
+import { diskLow, refuseFullDisk, watchDisk } from './free-disk.ts'
 import { CA_ENV, CACHE_ENV } from './host-settings.ts'
 import { LogBudget } from './log-budget.ts'
 import { StepsReader, stepsCommand } from './steps-program.ts'
@@ -38,11 +37,9 @@ export interface Reader {
   readonly reason?: string | null
 }
 
-const USER = `${APP_USER}:${APP_USER}`
 // Boxes that are only filled and committed never run anything.
 const FILL_LIMITS = { cpus: 1, memoryMb: 256, processes: 64 }
 const PULL_ANSWER_MS = 20_000
-const DISK_CHECK_MS = 2_000
 const DEADLINE_SLACK_MS = 3_000
 
 /** One build at work: its boxes, its log, its deadline. */
@@ -53,10 +50,13 @@ export class Workshop {
   #content: string | null = null
   #left: ReadonlySet<string> | null = null
   readonly #hints = new Hints()
+  readonly #user: number
 
-  constructor(yard: Yard, request: BuildRequest) {
+  /** `user`: number of the user that the build runs as and that its files belong to. */
+  constructor(yard: Yard, request: BuildRequest, user: number) {
     this.#yard = yard
     this.request = request
+    this.#user = user
     this.#log = new LogBudget(request.log)
   }
 
@@ -87,7 +87,7 @@ export class Workshop {
       },
       { work: '/app' },
     )
-    await this.fill('app')
+    await this.fill('app', this.#usersIn(builder))
     const reader = new StepsReader(mark, steps, { line: (text) => this.output(text), step: this.request.step })
     try {
       await this.watch(reader)
@@ -102,14 +102,14 @@ export class Workshop {
    */
   async open(box: Opened, at: { readonly work: string; readonly also?: NonNullable<BoxSpec['volumes']> }): Promise<readonly string[]> {
     const { limits, buildId } = this.request
-    await this.#refuseFullDisk()
+    await refuseFullDisk(this.#yard)
     return this.#yard.boxes.create({
       ...box,
       name: this.buildBox,
       owner: buildId,
       // The inner deadline ends a build though the server is dead.
       command: ['timeout', '-k', '5', String(limits.seconds), ...box.command],
-      user: USER,
+      user: this.#owner,
       limits,
       network: await networkFor(this.#yard, this.request, (line) => this.note(line)),
       volumes: {
@@ -120,11 +120,11 @@ export class Workshop {
     })
   }
 
-  /** Puts the checkout, the certificates of the host and settings of package managers into the build box. */
-  async fill(into: string): Promise<void> {
+  /** Puts the checkout, the certificates of the host, settings of package managers and `also` into the build box. */
+  async fill(into: string, also: readonly BaseFile[] = []): Promise<void> {
     const { boxes, files: settings } = this.#yard
     const before: RepackOptions['before'] = (tar) => {
-      for (const file of settings) addBaseFile(tar, file)
+      for (const file of [...settings, ...also]) addBaseFile(tar, file)
     }
     const files = repack(this.request.tar() as Readable, { ...this.appFiles(''), into, before })
     try {
@@ -155,7 +155,7 @@ export class Workshop {
     const summed = (hash: string): void => {
       this.#content = hash
     }
-    return { from, into: 'app', uid: APP_USER, maxBytes: this.#yard.appMb * 1024 * 1024, maxEntries: MAX_ENTRIES, summed }
+    return { from, into: 'app', uid: this.#user, maxBytes: this.#yard.appMb * 1024 * 1024, maxEntries: MAX_ENTRIES, summed }
   }
 
   /** A folder of the build box as files of `/app`; null when it is not there. */
@@ -192,17 +192,28 @@ export class Workshop {
     const box = `lockgate-${installation}-${buildId}-image`
     const base = await this.#image(image.runner)
     await boxes.create({ name: box, owner: buildId, image: base, command: ['true'], limits: FILL_LIMITS, network: 'none' })
+    const users = this.#usersIn(image.runner)
+    if (users.length > 0) await this.orCancelled(boxes.put(box, '/', baseFilesTar(users)))
     await this.orCancelled(this.#fill(box, image.files), image.files)
     return await this.orCancelled(
       boxes.commit(box, {
         tag: this.tag,
         command: image.command,
         workdir: '/app',
-        user: USER,
+        user: this.#owner,
         env: { HOME: '/app', PORT: '8080', ...image.env },
         labels: this.labels,
       }),
     )
+  }
+
+  get #owner(): string {
+    return `${this.#user}:${this.#user}`
+  }
+
+  /** Our own bases know `app` by another number; an image that somebody named keeps its users. */
+  #usersIn(choice: ImageChoice): BaseFile[] {
+    return 'image' in choice ? [] : userFiles(this.#user)
   }
 
   #image(choice: ImageChoice): Promise<string> {
@@ -237,7 +248,7 @@ export class Workshop {
     const { limits, signal } = this.request
     const ended = new AbortController()
     const isFull = { value: false }
-    void this.#watchDisk(ended.signal, () => {
+    void watchDisk(this.#yard, ended.signal, () => {
       isFull.value = true
       stop.abort()
     })
@@ -253,7 +264,7 @@ export class Workshop {
       reader.close(end.status === 0)
     }
     if (signal.aborted) throw cancelled()
-    if (isFull.value) throw this.#diskLow()
+    if (isFull.value) throw diskLow(this.#yard)
     if (end.status !== 0) throw await this.#failure(end, { reader, afterMs: performance.now() - startedAt })
   }
 
@@ -269,26 +280,6 @@ export class Workshop {
     const uses = (await Promise.all(names.map((name) => boxes.volumeUse(name)))).filter((use) => use !== null)
     const { step, reason = null } = how.reader
     return verdictOf({ step, reason, end, afterMs: how.afterMs, limits: this.request.limits, hints: this.#hints, uses })
-  }
-
-  async #refuseFullDisk(): Promise<void> {
-    const free = await this.#yard.boxes.freeBytes()
-    if (free !== null && free < this.#yard.freeDiskMb * 1024 * 1024) throw this.#diskLow()
-  }
-
-  #diskLow(): BuildFailure {
-    return new BuildFailure(
-      'disk_low',
-      `Less than ${this.#yard.freeDiskMb} MB are free on the engine's disk, so nothing is built: make room, or see whether the build writes without end`,
-    )
-  }
-
-  async #watchDisk(until: AbortSignal, full: () => void): Promise<void> {
-    while (!until.aborted) {
-      const free = await this.#yard.boxes.freeBytes().catch(() => null)
-      if (free !== null && free < this.#yard.freeDiskMb * 1024 * 1024) return full()
-      await pause(DISK_CHECK_MS, until)
-    }
   }
 
   /** What `orCancelled` of this build's signal gives. */

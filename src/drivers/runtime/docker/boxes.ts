@@ -1,5 +1,7 @@
 import { Duplex, type Readable } from 'node:stream'
+import type { Header } from 'tar-stream'
 import { NotFoundError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
+import { ownedBy, tarStream } from '../../../lib/tar.ts'
 import type { BoxEnd, Boxes, BoxSpec } from '../types.ts'
 import { commitBox, describeImage, envList, imageLabels, importRootfs, loadImage, pulls, pushImage, TRANSFER_MS } from './box-images.ts'
 import { translated } from './client.ts'
@@ -72,9 +74,21 @@ async function createBox(place: Place, spec: BoxSpec): Promise<string[]> {
   const network = await networkFor(place, spec)
   const body = await boxBody(place, spec, network)
   const user = spec.user ?? '0:0'
-  return place.volumes.with(Object.values(spec.volumes ?? {}), { owner: spec.owner, user }, () =>
+  const fresh = await place.volumes.with(Object.values(spec.volumes ?? {}), { owner: spec.owner, user }, () =>
     place.client.send({ method: 'POST', path: '/containers/create', query: { name: spec.name }, body }),
   )
+  if ((await place.volumes.unbounded()) !== null) await giveVolumes(place, spec, Number.parseInt(user, 10))
+  return fresh
+}
+
+/** A plain volume of the engine belongs to root, or to whom the image's folder belongs to: its root is given to the box's user. */
+async function giveVolumes(place: Place, spec: BoxSpec, uid: number): Promise<void> {
+  const paths = Object.entries(spec.volumes ?? {}).flatMap(([path, { readOnly }]) => (readOnly === true ? [] : [path]))
+  if (paths.length === 0) return
+  const tar = tarStream(async (pack) => {
+    for (const path of paths) pack.entry({ name: path.slice(1), type: 'directory', mode: 0o755, ...ownedBy(uid) } as Header)
+  })
+  await place.client.send({ method: 'PUT', path: `/containers/${spec.name}/archive`, query: { path: '/' }, tar, timeoutMs: TRANSFER_MS })
 }
 
 /** The rules stand before the box can send anything. */

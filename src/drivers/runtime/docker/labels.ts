@@ -10,6 +10,7 @@ export const LABEL = {
   key: 'lockgate.key',
   address: 'lockgate.address',
   owner: 'lockgate.owner',
+  user: 'lockgate.user',
   image: 'lockgate.image',
 } as const
 

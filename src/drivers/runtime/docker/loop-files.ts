@@ -76,6 +76,13 @@ export async function useOfFile(file: string): Promise<(VolumeUse & { readonly i
   }
 }
 
+/** Who the root of the file system in a file belongs to: `700000:700000`. debugfs(8). */
+export async function ownerOfFile(file: string): Promise<string> {
+  const { stdout } = await run('debugfs', ['-R', 'stat /', file], { env: ENV, anyStatus: true })
+  const [, user = '', group = ''] = /User:\s+(\d+)\s+Group:\s+(\d+)/.exec(stdout) ?? []
+  return `${user}:${group}`
+}
+
 /** Makes, attaches, mounts and removes a small one. The reason when this machine cannot; null when it can. */
 export async function tryLoop(directory: string): Promise<string | null> {
   const file = join(directory, `try-${randomWord(8)}.ext4`)

@@ -95,6 +95,17 @@ describe('a kept volume', () => {
     expect(fourth.said).toContain('No such file')
   })
 
+  test('that belongs to another user than the box is begun anew', async () => {
+    await boxes.removeVolume(kept)
+    await inBox('echo mine > /cache/file')
+    await boxes.removeAll(owner)
+
+    const other = await inBox('ls -A /cache; echo its > /cache/file && stat -c %u /cache /cache/file', { user: '2000001:2000001' })
+    await boxes.removeAll(owner)
+
+    expect(other).toMatchObject({ status: 0, said: '2000001\n2000001' })
+  })
+
   test('cannot be removed under a box that uses it', async () => {
     const name = `lockgate-${installation}-holds`
     await boxes.create({
@@ -137,24 +148,26 @@ test('what a killed server left is found again: a file without a volume, and a h
 test('where volumes cannot have a size they are plain ones of the engine, and the reason is said', async () => {
   const plain = await open(null)
   const name = `lockgate-${installation}-plain`
-  const volumes = { '/app': { name: `${name}-work`, sizeMb: 64, keep: false } }
-  await plain.create({
-    name,
-    owner,
-    image,
-    command: ['sh', '-c', 'echo x > /app/file'],
-    user: '700000:700000',
-    limits: { cpus: 1, memoryMb: 64, processes: 16 },
-    network: 'none',
-    volumes,
-  })
-  const { status } = await plain.run(name, { line: () => undefined, signal: AbortSignal.timeout(30_000) })
+  const volumes = {
+    '/app': { name: `${name}-work`, sizeMb: 64, keep: false },
+    '/cache': { name: `${name}-kept`, sizeMb: 64, keep: true },
+  }
+  const fresh: (readonly string[])[] = []
+  const statuses: number[] = []
+  for (const user of ['2000001:2000001', '2000001:2000001', '2000002:2000002']) {
+    const limits = { cpus: 1, memoryMb: 64, processes: 16 }
+    const command = ['sh', '-c', 'echo x > /app/file && echo x > /cache/file']
+    fresh.push(await plain.create({ name, owner, image, command, user, limits, network: 'none', volumes }))
+    statuses.push((await plain.run(name, { line: () => undefined, signal: AbortSignal.timeout(30_000) })).status)
+    await plain.removeAll(owner)
+  }
 
-  expect(status).toEqual(0)
+  expect(statuses).toEqual([0, 0, 0])
+  expect(fresh.map((names) => names.includes(`${name}-kept`))).toEqual([true, false, true])
   expect((await plain.gaps()).disk).toContain('volumesDirectory')
   expect(await plain.volumeUse(`${name}-work`)).toBeNull()
   expect((await boxes.gaps()).disk).toBeNull()
-  await plain.removeAll(owner)
+  await plain.removeVolume(`${name}-kept`)
   await boxes.removeVolume(kept)
   expect((await left()).volumes).toEqual([])
 })

@@ -6,7 +6,7 @@ import { makeFolder } from '../../../lib/files.ts'
 import type { BoxVolume, VolumeUse } from '../types.ts'
 import { type EngineClient, EngineRefusal } from './client.ts'
 import { LABEL, labelFilter } from './labels.ts'
-import { attachLoop, detachLoop, detachLoops, loopsBelow, makeFileSystem, tryLoop, useOfFile } from './loop-files.ts'
+import { attachLoop, detachLoop, detachLoops, loopsBelow, makeFileSystem, ownerOfFile, tryLoop, useOfFile } from './loop-files.ts'
 
 const Volume = z.object({ Name: z.string(), Labels: z.record(z.string(), z.string()).nullish() })
 const Listed = z.object({ Volumes: z.array(Volume).nullish() })
@@ -87,16 +87,17 @@ export class Volumes {
 
   /** True when it is new. */
   async #ensure(volume: BoxVolume, who: { readonly owner: string; readonly user: string }): Promise<boolean> {
-    const labels = { [LABEL.installation]: this.#installation, [LABEL.kind]: KIND, [LABEL.owner]: volume.keep ? '' : who.owner }
+    const labels = { [LABEL.installation]: this.#installation, [LABEL.kind]: KIND, [LABEL.owner]: volume.keep ? '' : who.owner, [LABEL.user]: who.user }
     if (this.directory === null || (await this.unbounded()) !== null) {
       const present = await this.#find(volume.name)
+      if (present && present.Labels?.[LABEL.user] !== who.user && (await this.#letGo(volume.name, { unlink: false }))) return this.#ensure(volume, who)
       await this.#client.send({ method: 'POST', path: '/volumes/create', body: { Name: volume.name, Labels: labels } })
       return present === null
     }
     // While a box uses it it stays as it is; else it may be attached to a device of an earlier life of the machine.
     if (!(await this.#letGo(volume.name, { unlink: false }))) return false
     const file = this.#file(volume.keep ? 'kept' : 'work', volume.name)
-    const isNew = !(volume.keep && (await isWorthKeeping(file, volume.sizeMb)))
+    const isNew = !(volume.keep && (await isWorthKeeping(file, volume.sizeMb, who.user)))
     if (isNew) await this.#make(file, volume.sizeMb, who.user)
     const device = await attachLoop(file)
     const body = {
@@ -182,8 +183,10 @@ export class Volumes {
   }
 }
 
-async function isWorthKeeping(file: string, sizeMb: number): Promise<boolean> {
+async function isWorthKeeping(file: string, sizeMb: number, user: string): Promise<boolean> {
   const use = await useOfFile(file)
+  // Who cannot write there would fail without end.
+  if (use && (await ownerOfFile(file)) !== user) return false
   if (!use?.isClean || use.totalBytes !== sizeMb * 1024 * 1024) return false
   return use.usedBytes < use.totalBytes * MOST_FULL && use.usedFiles < use.totalFiles * MOST_FULL
 }
