@@ -166,6 +166,7 @@ function coreSettings(settings: Settings): CoreSettings {
     instanceRange: parseRange(settings.instanceRange),
     consoleHosts: [listen.host, ...listen.names, hostname().toLowerCase(), ...domains.reserved],
     domainProof: domains.proof === 'txt' ? { resolvers: domains.resolvers } : null,
+    maxima: { all: settings.maxima, projects: settings.projectMaxima },
     allowHttpSources: sources.allowHttp,
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { Maxima } from './core/app/maxima.ts'
 import { InvalidError } from './lib/errors.ts'
 
 const Directory = z.string().regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path of letters, digits, ".", "_", "-" and "/"')
@@ -51,6 +52,10 @@ export const Settings = z
       .describe(
         'Where the images of builds are pushed to as well, and brought back from when the engine has lost them; "lockgate registry set" keeps who we are there',
       ),
+    maxima: Maxima.prefault({}).describe(
+      'What lockgate.yaml may ask for at most, by its path there, as in {"limits.memory": "2GB"}; a default above its maximum is lowered to it. Holds for what is deployed from then on',
+    ),
+    projectMaxima: z.record(z.string().max(63), Maxima).default({}).describe('The same for one project, by its name; what is not there is as in maxima'),
     domains: z
       .strictObject({
         reserved: z

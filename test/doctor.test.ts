@@ -132,6 +132,11 @@ test.each(FAULTS.map((fault, at) => [fault[0], 100 + at, fault] as const))(
 
 const FROM_THE_START: readonly [string, object, { readonly area: string; readonly sentence: RegExp }][] = [
   ['the engine does not answer', { runtime: { driver: 'fake', config: { unreachable: true } } }, { area: 'invariant', sentence: /the engine does not answer/ }],
+  [
+    'maxima are those of no project',
+    { projectMaxima: { defualt: { instances: 2 } } },
+    { area: 'settings', sentence: /projectMaxima names defualt, which is no project/ },
+  ],
   ['no HAProxy runs', { edge: { driver: 'haproxy', config: { httpPort: 1 } } }, { area: 'edge', sentence: /HAProxy does not answer/ }],
 ]
 

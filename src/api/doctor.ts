@@ -19,6 +19,7 @@ export async function examine(handling: Handling, scope: Scope): Promise<Check[]
     engine(handling),
     edge(handling),
     handling.machineChecks(),
+    readable('settings', () => settings(handling, scope)),
     readable('apps', async () => examineApps(handling, await observed, scope)),
     readable('invariant', async () => invariants(handling, await observed, scope)),
   ])
@@ -53,6 +54,19 @@ async function edge(handling: Handling): Promise<Check[]> {
   } catch (error) {
     return [{ area: 'edge', name: 'answers', ok: false, sentence: `${messageOf(error)} bin/up starts it.` }]
   }
+}
+
+/** A maximum for a project that does not exist is most likely a misspelt name: the project that was meant is without it. */
+async function settings(handling: Handling, scope: Scope): Promise<Check[]> {
+  const named = Object.keys(handling.settings.maxima.projects)
+  if (scope.projectId !== null || named.length === 0) return []
+  const known = new Set((await handling.store.read.projects.list(EVERYTHING)).map(({ name }) => name))
+  const unknown = named.filter((name) => !known.has(name))
+  const sentence =
+    unknown.length === 0
+      ? `${named.join(', ')} have maxima of their own`
+      : `projectMaxima names ${unknown.join(', ')}, which is no project: correct the name in settings.json`
+  return [{ area: 'settings', name: 'maxima', ok: unknown.length === 0, sentence }]
 }
 
 async function invariants(handling: Handling, observed: readonly ObservedInstance[] | null, scope: Scope): Promise<Check[]> {

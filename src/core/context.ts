@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Range } from '../lib/ipv4.ts'
 import type { Log } from '../lib/log.ts'
 import type { Store } from '../store/types.ts'
+import type { MaximaSettings } from './app/maxima.ts'
 import type { ObservedInstance } from './instance/instance.ts'
 import type { Sealer } from './secret/secret.ts'
 
@@ -29,6 +30,8 @@ export interface CoreSettings {
   readonly consoleHosts: readonly string[]
   /** Hostnames need a DNS TXT record; `resolvers`: DNS servers to ask, empty for those of the machine. Null: they do not. */
   readonly domainProof: { readonly resolvers: readonly string[] } | null
+  /** Bounds of what lockgate.yaml may ask for. */
+  readonly maxima: MaximaSettings
   /** Whether code may be fetched without encryption. */
   readonly allowHttpSources: boolean
 }

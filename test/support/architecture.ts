@@ -26,7 +26,7 @@ const KINDS = [
   ],
   [
     'noun',
-    /^src\/core\/([a-z-]+)\/\1\.ts$|^src\/core\/(deployment\/step|app\/manifest|environment\/strategy|instance\/reading|build\/(build-failure|build-plan|build-step|limits))\.ts$/,
+    /^src\/core\/([a-z-]+)\/\1\.ts$|^src\/core\/(deployment\/step|app\/(manifest|maxima)|environment\/strategy|instance\/reading|build\/(build-failure|build-plan|build-step|limits))\.ts$/,
   ],
   ['port', /^src\/(drivers\/[a-z-]+\/types|store\/types|core\/build\/source)\.ts$/],
   ['verb', /^src\/core\/([a-z-]+\/[a-z-]+|context|loops)\.ts$/],
@@ -45,7 +45,7 @@ type Kind = (typeof KINDS)[number][0]
 
 /** What each may import; drivers and the root have rules of their own below. */
 const MAY_IMPORT: Readonly<Record<Exclude<Kind, 'test' | 'main'>, readonly Kind[]>> = {
-  settings: ['lib'],
+  settings: ['noun', 'lib'],
   machine: ['settings', 'lib'],
   version: [],
   supervisor: ['lib'],

@@ -52,7 +52,14 @@ export async function someCode(): Promise<Code> {
     log: silentLog,
     sealer: await openSealer(await aFolder()),
     ...anEngine(),
-    settings: { appsDomain: 'localhost', instanceRange: parseRange('10.231.0.0/16'), consoleHosts: [], domainProof: null, allowHttpSources: true },
+    settings: {
+      appsDomain: 'localhost',
+      instanceRange: parseRange('10.231.0.0/16'),
+      consoleHosts: [],
+      domainProof: null,
+      maxima: { all: {}, projects: {} },
+      allowHttpSources: true,
+    },
   }
   await ensureDefaultProject(parts)
   const [project] = await parts.store.read.projects.list(EVERYTHING)

@@ -57,7 +57,14 @@ export async function aCore(range: string, how: { readonly around?: (context: Co
     edge,
     sealer: await openSealer(await aFolder()),
     logs: { finished: async () => undefined },
-    settings: { appsDomain: 'localhost', instanceRange: parseRange(range), consoleHosts: [], domainProof: null, allowHttpSources: true },
+    settings: {
+      appsDomain: 'localhost',
+      instanceRange: parseRange(range),
+      consoleHosts: [],
+      domainProof: null,
+      maxima: { all: {}, projects: {} },
+      allowHttpSources: true,
+    },
   }
   await ensureDefaultProject(context)
   const stop = startLoops(how.around?.(context) ?? context)

@@ -90,7 +90,14 @@ export async function aSteppedCore(range: string, how: SteppedOptions = {}): Pro
   }
   const edge = { ...inner, serve }
   const sealer = await openSealer(await aFolder())
-  const settings = { appsDomain: 'localhost', instanceRange: parseRange(range), consoleHosts: [], domainProof: null, allowHttpSources: true }
+  const settings = {
+    appsDomain: 'localhost',
+    instanceRange: parseRange(range),
+    consoleHosts: [],
+    domainProof: null,
+    maxima: { all: {}, projects: {} },
+    allowHttpSources: true,
+  }
   const context: Context = { store, clock, log: silentLog, runtime, edge, sealer, logs: { finished: async () => undefined }, settings }
   await ensureDefaultProject(context)
   const [project] = await store.read.projects.list({ projectId: null })

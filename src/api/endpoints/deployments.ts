@@ -15,6 +15,8 @@ import { planAhead, stepsAhead } from '../../core/deployment/plan-ahead.ts'
 import { promote } from '../../core/deployment/promote.ts'
 import { rollback, rollbackTarget } from '../../core/deployment/rollback.ts'
 import { findEnvironment } from '../../core/environment/create.ts'
+import type { Environment } from '../../core/environment/environment.ts'
+import { maximaOf } from '../../core/project/maxima.ts'
 import { InvalidError } from '../../lib/errors.ts'
 import { isGlob } from '../../lib/glob.ts'
 import type { Call, Handler, Handling } from '../call.ts'
@@ -63,7 +65,12 @@ async function deploy(handling: Handling, call: Call, asked: Extract<Asked, { ve
   const environment = environmentOf(call)
   const app = appOf(call)
   if (asked.image !== undefined) {
-    const { deployment } = await deployImage(handling, { actor: call.actor, environment, image: asked.image, manifest: manifestOf(asked) })
+    const { deployment } = await deployImage(handling, {
+      actor: call.actor,
+      environment,
+      image: asked.image,
+      manifest: await manifestOf(handling, environment, asked),
+    })
     return opened(handling, deployment)
   }
   if (asked.ref === undefined && isGlob(environment.branch))
@@ -96,15 +103,15 @@ async function openedAs(handling: Handling, { build, deployment }: Opened): Prom
   }
 }
 
-function manifestOf(asked: { readonly manifest?: string | undefined }): Manifest {
-  return asked.manifest === undefined ? EMPTY_MANIFEST : parseManifest(asked.manifest)
+async function manifestOf(handling: Handling, environment: Environment, asked: { readonly manifest?: string | undefined }): Promise<Manifest> {
+  return parseManifest(asked.manifest ?? '', await maximaOf(handling, environment.projectId))
 }
 
 /** `--plan`: the same list the reconciler would take, and nothing happens. */
 async function plan(handling: Handling, call: Call, asked: Asked): Promise<Answer> {
   const environment = environmentOf(call)
   const releaseId = asked.verb === 'rollback' ? (await rollbackTarget(handling.store.read, environment, asked.to ?? null)).to.id : null
-  const manifest = asked.verb === 'deploy' ? manifestOf(asked) : EMPTY_MANIFEST
+  const manifest = asked.verb === 'deploy' ? await manifestOf(handling, environment, asked) : EMPTY_MANIFEST
   const planned = await planAhead(handling, handling.sight, {
     environment,
     verb: asked.verb,

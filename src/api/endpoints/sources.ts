@@ -7,6 +7,7 @@ import { leftOut } from '../../core/build/left-out.ts'
 import { filesToRead, planBuild } from '../../core/build/plan.ts'
 import { readFolder } from '../../core/build/read-folder.ts'
 import { targetOf } from '../../core/environment/target.ts'
+import { maximaOf } from '../../core/project/maxima.ts'
 import type { Registry } from '../../core/registry/registry.ts'
 import { removeRegistry, setRegistry } from '../../core/registry/set.ts'
 import { lookAt } from '../../core/source/poll.ts'
@@ -109,11 +110,11 @@ export const sources = {
     const tree = await handling.source.open({ app: app.name, commitId, root: app.root })
     const texts: Record<string, string | null> = {}
     for (const name of filesToRead(tree.files)) texts[name] = await tree.read(name)
-    return planned({ files: tree.files, texts, manifest: parseManifest((await tree.read('lockgate.yaml')) ?? '') })
+    return planned({ files: tree.files, texts, manifest: parseManifest((await tree.read('lockgate.yaml')) ?? '', await maximaOf(handling, app.projectId)) })
   },
-  detectFolder: async (_handling, call) => {
+  detectFolder: async (handling, call) => {
     const { files, texts } = await readFolder(call.body as Readable)
-    return planned({ files, texts, manifest: parseManifest(texts['lockgate.yaml'] ?? '') })
+    return planned({ files, texts, manifest: parseManifest(texts['lockgate.yaml'] ?? '', await maximaOf(handling, call.actor.projectId)) })
   },
   listRegistries: async (handling) => (await handling.store.read.registries.list(EVERYTHING, { orderBy: 'host' })).map(showRegistry),
   setRegistry: async (handling, call) => showRegistry(await setRegistry(handling, { actor: call.actor, ...endpoints.setRegistry.body.parse(call.body) })),

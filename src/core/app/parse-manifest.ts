@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { InvalidError } from '../../lib/errors.ts'
 import { plainlyDecoded } from '../../lib/text.ts'
 import { EMPTY_MANIFEST, Manifest } from './manifest.ts'
+import { beyond, type Maxima, withMaxima } from './maxima.ts'
 
 /** One thing that is wrong, and where. */
 export interface ManifestProblem {
@@ -13,31 +14,32 @@ export interface ManifestProblem {
   readonly message: string
 }
 
+const FILE = 'lockgate.yaml'
 const LARGEST = 64 * 1024
 
 /**
  * Reads `lockgate.yaml`; an empty text is an empty manifest. Aliases are not followed (a few lines of them can stand for
- * gigabytes). Throws InvalidError `manifest.invalid` with every problem, its line and column.
+ * gigabytes). Nothing in it is beyond `maxima`, also no default. Throws InvalidError `manifest.invalid` with every problem, its line and column.
  */
-export function parseManifest(given: string, file = 'lockgate.yaml'): Manifest {
+export function parseManifest(given: string, maxima: Maxima = {}): Manifest {
   const text = plainlyDecoded(given)
-  if (Buffer.byteLength(text) > LARGEST) throw failure(file, [{ line: 1, column: 1, path: '', message: 'the file is larger than 64 KiB' }])
+  if (Buffer.byteLength(text) > LARGEST) throw failure([{ line: 1, column: 1, path: '', message: 'the file is larger than 64 KiB' }])
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false, strict: true })
   const syntax = [...document.errors, ...document.warnings].map((error) => problemOf(error, lines))
-  if (syntax.length > 0) throw failure(file, syntax)
-  if (document.contents === null) return EMPTY_MANIFEST
-  const parsed = Manifest.safeParse(contentsOf(document, file))
-  if (parsed.success) return parsed.data
-  const problems = parsed.error.issues.flatMap((issue) => spread(issue)).map((issue) => place(issue, { document, lines }))
-  throw failure(file, problems)
+  if (syntax.length > 0) throw failure(syntax)
+  if (document.contents === null) return withMaxima(EMPTY_MANIFEST, maxima)
+  const parsed = Manifest.safeParse(contentsOf(document))
+  const issues = parsed.success ? beyond(parsed.data, maxima) : parsed.error.issues.flatMap((issue) => spread(issue))
+  if (parsed.success && issues.length === 0) return withMaxima(parsed.data, maxima)
+  throw failure(issues.map((issue) => place(issue, { document, lines })))
 }
 
-function contentsOf(document: ReturnType<typeof parseDocument>, file: string): unknown {
+function contentsOf(document: ReturnType<typeof parseDocument>): unknown {
   try {
     return document.toJS({ maxAliasCount: 0 })
   } catch {
-    throw failure(file, [{ line: 1, column: 1, path: '', message: 'aliases (&name, *name) are not allowed here' }])
+    throw failure([{ line: 1, column: 1, path: '', message: 'aliases (&name, *name) are not allowed here' }])
   }
 }
 
@@ -106,9 +108,9 @@ function isScalar(node: unknown): node is { value: unknown } {
   return typeof node === 'object' && node !== null && 'value' in node
 }
 
-function failure(file: string, problems: readonly ManifestProblem[]): InvalidError {
+function failure(problems: readonly ManifestProblem[]): InvalidError {
   const text = problems
-    .map((problem) => `${file}:${problem.line}:${problem.column}: ${problem.path === '' ? '' : `${problem.path}: `}${problem.message}`)
+    .map((problem) => `${FILE}:${problem.line}:${problem.column}: ${problem.path === '' ? '' : `${problem.path}: `}${problem.message}`)
     .join('\n')
   return new InvalidError('manifest.invalid', text, { details: { problems } })
 }

@@ -11,6 +11,7 @@ import type { Context } from '../context.ts'
 import { deployArtifact } from '../deployment/deploy.ts'
 import type { Deployment } from '../deployment/deployment.ts'
 import type { Environment } from '../environment/environment.ts'
+import { maximaOf } from '../project/maxima.ts'
 import type { Build } from './build.ts'
 import { move, recordBuild } from './record.ts'
 import { builtBefore } from './reuse.ts'
@@ -33,7 +34,7 @@ export interface OpenBuild {
 /** Either a build that will deploy, or, when the commit was built before, the deployment at once. */
 export type Opened = { readonly build: Build; readonly deployment: null } | { readonly build: null; readonly deployment: Deployment }
 
-type Needs = Pick<Context, 'store' | 'clock' | 'sealer'> & { readonly runtime: Engine }
+type Needs = Pick<Context, 'store' | 'clock' | 'sealer' | 'settings'> & { readonly runtime: Engine }
 
 /** Builds and deploys a commit; a commit that was built before is deployed again without a build. */
 export async function openBuild(context: Needs, source: Source, input: OpenBuild): Promise<Opened> {
@@ -67,7 +68,7 @@ async function earlier(context: Needs, source: Source, input: OpenBuild): Promis
   const { trust } = environment
   const { read } = context.store
   if ((await read.artifacts.list(EVERYTHING, { where: { appId: app.id, commitId, removedAt: null }, limit: 1 })).length === 0) return NOTHING
-  const manifest = await manifestOf(source, app, commitId)
+  const manifest = await manifestOf(context, source, { app, commitId })
   const values = trust !== 'untrusted' ? await buildValuesOf(context, { environmentId: environment.id }, manifest) : {}
   const built = await builtBefore(read, source, { app, commitId, trust, values })
   return { manifest, built: built && (await mayBePresent(context, built)) ? built : null }
@@ -112,8 +113,9 @@ export async function queueBuild(tx: Tx, input: Queued): Promise<Build> {
 }
 
 /** The manifest of a commit. Throws InvalidError `manifest.invalid`. */
-export async function manifestOf(source: Source, app: App, commitId: string): Promise<Manifest> {
-  return parseManifest((await source.read({ app: app.name, commitId, root: app.root }, 'lockgate.yaml')) ?? '')
+async function manifestOf(context: Needs, source: Source, { app, commitId }: Pick<OpenBuild, 'app' | 'commitId'>): Promise<Manifest> {
+  const text = await source.read({ app: app.name, commitId, root: app.root }, 'lockgate.yaml')
+  return parseManifest(text ?? '', await maximaOf(context, app.projectId))
 }
 
 /** A newer commit takes the place of one that still waits for the same environment. */

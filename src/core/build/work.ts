@@ -10,6 +10,7 @@ import { rememberArtifact } from '../artifact/remember.ts'
 import type { Context } from '../context.ts'
 import { deployArtifact } from '../deployment/deploy.ts'
 import type { LogBook } from '../log/book.ts'
+import { maximaOf } from '../project/maxima.ts'
 import type { Build, BuildCause, TestFile, TestSummary } from './build.ts'
 import { BuildFailure } from './build-failure.ts'
 import { summarizeTests } from './junit.ts'
@@ -30,7 +31,7 @@ export interface WorkNeeds {
 }
 
 /** What builds take of the context; of the engine only a look at images. */
-export type BuildContext = Pick<Context, 'store' | 'clock' | 'log' | 'sealer'> & { readonly runtime: Engine }
+export type BuildContext = Pick<Context, 'store' | 'clock' | 'log' | 'sealer' | 'settings'> & { readonly runtime: Engine }
 
 /** What is known once the sources were opened. */
 interface Opened {
@@ -96,7 +97,7 @@ export class BuildWork {
     const app = await this.#context.store.read.apps.get(EVERYTHING, build.appId)
     const place = { app: app.name, commitId: build.commitId, root: app.root }
     const tree = await source.open(place)
-    const manifest = parseManifest((await tree.read('lockgate.yaml')) ?? '')
+    const manifest = parseManifest((await tree.read('lockgate.yaml')) ?? '', await maximaOf(this.#context, app.projectId))
     const secrets = build.trust !== 'untrusted' ? await buildSecretsOf(this.#context, build, manifest) : {}
     this.#log = new BuildLog(this.#needs.book, { key: `build/${build.id}`, clock: this.#context.clock, secrets: Object.values(secrets) })
     const request: BuildRequest = {

@@ -3,6 +3,7 @@ import type { Actor } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import { type Environment, MAX_COUNT } from '../environment/environment.ts'
 import { mostInstances, resolveStrategy, tooManyInstances } from '../environment/strategy.ts'
+import { maximaOf } from '../project/maxima.ts'
 import type { Deployment } from './deployment.ts'
 import { openDeployment } from './open.ts'
 
@@ -29,13 +30,19 @@ export function start(context: Operating, input: Operation): Promise<Deployment>
 }
 
 /** Changes how many instances run. Throws InvalidError `deployment.count_out_of_range`. */
-export function scale(context: Operating, input: Operation & { readonly count: number }): Promise<Deployment> {
+export async function scale(context: Operating & Pick<Context, 'settings'>, input: Operation & { readonly count: number }): Promise<Deployment> {
   if (!Number.isInteger(input.count) || input.count < 1 || input.count > MAX_COUNT) {
     throw new InvalidError('deployment.count_out_of_range', `An environment has 1 to ${MAX_COUNT} instances on one machine; "lockgate stop" leaves none.`)
   }
   const strategy = resolveStrategy(input.environment.strategy, { count: input.count, bringsNew: true })
   const most = mostInstances(strategy, MAX_COUNT)
   if (input.count > most) throw new InvalidError('deployment.count_out_of_range', `${tooManyInstances(input.count, strategy.kind, most)}.`)
+  const { instances } = await maximaOf(context, input.environment.projectId)
+  if (instances !== undefined && input.count > instances)
+    throw new InvalidError(
+      'deployment.count_out_of_range',
+      `An environment of this project has at most ${instances} instances: an administrator set this maximum ("maxima" in the settings).`,
+    )
   return open(context, input, { verb: 'scale', count: input.count, needsRelease: false })
 }
 

@@ -44,8 +44,8 @@ test('more instances than a network has addresses for are refused before anythin
   await core.ended(await core.deploy(environment, 'fake:good', { strategy: 'blue-green' }))
   const now = await core.environment(environment.id)
 
-  expect(() => scale(core.context, { actor: ADA, environment: now, count: 27 })).toThrow(
+  await expect(scale(core.context, { actor: ADA, environment: now, count: 27 })).rejects.toThrow(
     expect.objectContaining({ code: 'deployment.count_out_of_range', message: expect.stringMatching(/27 instances by blue-green .*: 26 at most/) }),
   )
-  expect(() => scale(core.context, { actor: ADA, environment: { ...now, strategy: { kind: 'rolling', surge: 8 } }, count: 45 })).toThrow(/44 at most/)
+  await expect(scale(core.context, { actor: ADA, environment: { ...now, strategy: { kind: 'rolling', surge: 8 } }, count: 45 })).rejects.toThrow(/44 at most/)
 })

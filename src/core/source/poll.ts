@@ -19,7 +19,7 @@ const MOST_INTERVALS = 16
 const JITTER = 0.2
 const LEAST_WAIT_MS = 100
 
-type Needs = Pick<Context, 'store' | 'clock' | 'log' | 'sealer'> & { readonly runtime: Engine }
+type Needs = Pick<Context, 'store' | 'clock' | 'log' | 'sealer' | 'settings'> & { readonly runtime: Engine }
 
 /**
  * Looks at the source of one app if its time has come; says when the next look is due. Each app has its own pass: a host
