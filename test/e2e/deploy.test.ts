@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { endpoints } from '../../src/api/contract/endpoints.ts'
+import { run } from '../../src/lib/run.ts'
 import { formatReport, startDisruption } from '../support/disruption/index.ts'
 import { ask } from '../support/edge.ts'
 import { testImage } from '../support/images.ts'
@@ -46,6 +47,21 @@ describe('an image of two versions under requests', () => {
     const status = await lockgate.call(endpoints.readEnvironment, { params: { app: name, environment: 'production' } as never })
     expect(status).toMatchObject({ state: 'running', ready: count, release: 'r4' })
     expect(status.instances).toHaveLength(count)
+  })
+
+  test('an image with a volume goes live, and the answer says that the volume is not kept', async () => {
+    await create('shop-volume')
+    const [box, tag] = [`lockgate-volume-${process.pid}`, `lockgate-test/volume-${process.pid}:1`]
+    await run('docker', ['create', '--name', box, one])
+    await run('docker', ['commit', '--change', 'VOLUME /var/lib/data', box, tag])
+    await run('docker', ['rm', '-v', box])
+    onTestFinished(async () => void (await run('docker', ['rmi', '-f', tag], { anyStatus: true })))
+    const params = { app: 'shop-volume', environment: 'production' } as never
+
+    const { notes } = await lockgate.call(endpoints.openDeployment, { params, body: { verb: 'deploy', image: tag } })
+
+    expect(notes).toEqual([expect.stringContaining('VOLUME /var/lib/data of the image, which is not kept')])
+    await until('it answers', async () => (await ask(lockgate.edge.config.httpPort, 'shop-volume.localhost')).status === 200)
   })
 
   test('the ordered flow of a blue-green deployment is in its journal', async () => {

@@ -81,7 +81,7 @@ function anEngine(): Pick<Code, 'runtime' | 'pruned'> {
   const pruned = new Set<string>()
   const resolveImage: Engine['resolveImage'] = async (digest) => {
     if (pruned.has(digest)) throw new NotFoundError('image.not_found', `There is no image ${digest}`)
-    return { digest, ports: [], sizeBytes: 0, createdAt: 0 }
+    return { digest, ports: [], volumes: [], sizeBytes: 0, createdAt: 0 }
   }
   return { pruned, runtime: { resolveImage } }
 }

@@ -18,6 +18,7 @@ export const deploying = {
       build: resource.Build.nullable(),
       plan: z.array(resource.PlannedStep).nullable(),
       undoes: z.array(z.string()).describe('Configuration keys that go back with a rollback'),
+      notes: z.array(z.string()).describe('Sentences about what of the image is not used'),
     }),
   }),
   promote: endpoint({

@@ -33,7 +33,10 @@ interface Answer {
   readonly build: unknown
   readonly plan: unknown
   readonly undoes: readonly string[]
+  readonly notes: readonly string[]
 }
+
+const NOTHING: Answer = { deployment: null, build: null, plan: null, undoes: [], notes: [] }
 
 async function open(handling: Handling, call: Call): Promise<Answer> {
   const asked = endpoints.openDeployment.body.parse(call.body)
@@ -44,7 +47,7 @@ async function open(handling: Handling, call: Call): Promise<Answer> {
       return deploy(handling, call, asked)
     case 'rollback': {
       const { deployment, undoes } = await rollback(handling, { ...input, to: asked.to ?? null, insists: asked.force })
-      return opened(handling, deployment, undoes)
+      return opened(handling, deployment, { undoes })
     }
     case 'restart':
       return opened(handling, await restart(handling, input))
@@ -57,28 +60,28 @@ async function open(handling: Handling, call: Call): Promise<Answer> {
   }
 }
 
-async function opened(handling: Handling, deployment: Deployment, undoes: readonly string[] = []): Promise<Answer> {
-  return { deployment: await showDeployment(handling.store.read, deployment), build: null, plan: null, undoes }
+async function opened(handling: Handling, deployment: Deployment, also: Partial<Pick<Answer, 'undoes' | 'notes'>> = {}): Promise<Answer> {
+  return { ...NOTHING, deployment: await showDeployment(handling.store.read, deployment), ...also }
 }
 
 async function deploy(handling: Handling, call: Call, asked: Extract<Asked, { verb: 'deploy' }>): Promise<Answer> {
   const environment = environmentOf(call)
   const app = appOf(call)
   if (asked.image !== undefined) {
-    const { deployment } = await deployImage(handling, {
+    const { deployment, notes } = await deployImage(handling, {
       actor: call.actor,
       environment,
       image: asked.image,
       manifest: await manifestOf(handling, environment, asked),
     })
-    return opened(handling, deployment)
+    return opened(handling, deployment, { notes })
   }
   if (asked.ref === undefined && isGlob(environment.branch))
     throw new InvalidError('ref.invalid', `${environment.name} is deployed from ${environment.branch}: name one of these branches with --ref.`)
   const { ref, commitId } = await handling.source.resolve(app.name, asked.ref ?? environment.branch)
   const { build, deployment } = await openBuild(handling, handling.source, { actor: call.actor, app, environment, ref, commitId, rebuild: asked.rebuild })
   if (deployment) return opened(handling, deployment)
-  return { deployment: null, build: await showBuild(handling.store.read, build), plan: null, undoes: [] }
+  return { ...NOTHING, build: await showBuild(handling.store.read, build) }
 }
 
 async function deployFolder(handling: Handling, call: Call): Promise<unknown> {
@@ -119,7 +122,7 @@ async function plan(handling: Handling, call: Call, asked: Asked): Promise<Answe
     count: asked.verb === 'scale' ? asked.count : null,
     manifest,
   })
-  return { deployment: null, build: null, plan: planned, undoes: [] }
+  return { ...NOTHING, plan: planned }
 }
 
 /** A picture of a deployment: itself, its journal, and what is still planned. */

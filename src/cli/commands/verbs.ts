@@ -137,6 +137,7 @@ async function open(terminal: Terminal, opening: Opening): Promise<void> {
   const params = await placeNamed(opening.app, options.environment)
   const answer = await terminal.client.call(endpoints.openDeployment, { params, body: { ...opening.body, plan: options.plan ?? false } })
   if (answer.plan) return terminal.show(answer.plan, planText)
+  for (const note of answer.notes) terminal.say(note)
   if (answer.undoes.length > 0) terminal.say(`configuration goes back with it: ${answer.undoes.join(', ')}`)
   return followed(terminal, answer, options.detach ?? false)
 }

@@ -3,7 +3,7 @@ import { UTF16_MARK } from '../../lib/text.ts'
 import type { Manifest } from '../app/manifest.ts'
 import { BuildFailure } from './build-failure.ts'
 import type { Checkout } from './build-plan.ts'
-import { leftOut } from './left-out.ts'
+import { leftOut, volumesLeftOut } from './left-out.ts'
 import { planBuild } from './plan.ts'
 
 type Texts = Readonly<Record<string, string>>
@@ -25,6 +25,16 @@ function refusal(texts: Texts): string {
 
 const NODE: Texts = { 'package.json': '{"scripts":{"start":"node server.js"}}', 'package-lock.json': '{}', 'server.js': '' }
 const PYTHON: Texts = { 'requirements.txt': 'flask==3.1.0\n', Procfile: 'web: python x.py\n' }
+
+test('volumes of an image are named when the Dockerfile does not name them itself', () => {
+  const dockerfile = 'FROM x\nVOLUME ["/own", "/logs"]\nvolume /database\n'
+
+  expect(volumesLeftOut(['/data', '/database', '/logs', '/own'], dockerfile)).toEqual([
+    expect.stringMatching(/^Not used: VOLUME \/data of the image, which is not kept/),
+  ])
+  expect(volumesLeftOut(['/data', '/logs'])).toHaveLength(2)
+  expect(volumesLeftOut([])).toEqual([])
+})
 
 test('a checkout of which all is used says nothing', () => {
   expect(sentences({ ...NODE, Procfile: 'web: node server.js\nrelease: node migrate.js\n' })).toEqual([])

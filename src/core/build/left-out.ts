@@ -14,6 +14,7 @@ const OF_OTHERS: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/^(fly\.toml|render\.ya?ml|railway\.(json|toml)|vercel\.json|netlify\.toml|captain-definition|nixpacks\.toml|now\.json)$/, 'lockgate.yaml takes its place'],
   [/^(\.buildpacks|project\.toml|Aptfile|nginx\.conf\.sigil)$/, 'a Dockerfile, or build.builder in lockgate.yaml, has what it asks for'],
 ]
+const VOLUME = /^[ \t]*VOLUME[ \t]+(.+?)[ \t]*$/gim
 const ALMOST_MANIFEST = /^\.?lockgate\.(ya?ml|json|toml)$/i
 const PYTHON_LOCKS = ['uv.lock', 'poetry.lock', 'Pipfile.lock', 'requirements.txt']
 /** Read by their tools in UTF-16 as well. */
@@ -75,11 +76,21 @@ function locks({ files, texts }: Checkout, plan: BuildPlan): string[] {
   return there.filter((name) => name !== used).map((name) => `${name}, because ${used} is installed from${how}`)
 }
 
-/** What an app writes there is gone with its instance. */
 function volumes({ texts }: Checkout, plan: BuildPlan): string[] {
   if (plan.kind !== 'dockerfile') return []
-  const lines = [...(texts[plan.file] ?? '').matchAll(/^[ \t]*VOLUME[ \t]+(.+?)[ \t]*$/gim)]
-  return lines.map(
-    ([, paths]) => `VOLUME ${paths}, which is not kept: what the app writes there is gone with each instance. Keep it in a database or an object store`,
-  )
+  return [...(texts[plan.file] ?? '').matchAll(VOLUME)].map(([, paths]) => volume(paths ?? ''))
+}
+
+/**
+ * Sentences about volumes that an image has from those it was made from; `written`: the Dockerfile, whose own are said by `leftOut`.
+ * Pure.
+ */
+export function volumesLeftOut(paths: readonly string[], written = ''): string[] {
+  const said = new Set([...written.matchAll(VOLUME)].flatMap(([, words = '']) => words.split(/[\s"',[\]]+/)))
+  return paths.filter((path) => !said.has(path)).map((path) => `Not used: ${volume(`${path} of the image`)}`)
+}
+
+/** What an app writes there is gone with its instance. */
+function volume(paths: string): string {
+  return `VOLUME ${paths}, which is not kept: what the app writes there is gone with each instance. Keep it in a database or an object store`
 }

@@ -107,7 +107,7 @@ test('values that stand in an image are not moved to where somebody else reads t
   const guarded = await liveIn(code, code.production, await inProduction(code, artifact))
   const dev = await code.environment('dev', 'dev')
   const developer: Actor = { ...ADA, role: 'developer' }
-  const runtime = { resolveImage: async () => ({ digest: artifact.digest, ports: [], sizeBytes: 0, createdAt: 0 }) }
+  const runtime = { resolveImage: async () => ({ digest: artifact.digest, ports: [], volumes: [], sizeBytes: 0, createdAt: 0 }) }
 
   await expect(promote(code, { actor: developer, app: code.app, from: guarded, to: dev })).rejects.toMatchObject({ code: 'actor.may_not' })
   await expect(deployImage({ ...code, runtime } as never, { actor: developer, environment: dev, image: artifact.digest, manifest: {} })).rejects.toMatchObject({

@@ -4,6 +4,7 @@ import { type Actor, EVERYTHING } from '../actor/actor.ts'
 import { type Manifest, runSpecOf } from '../app/manifest.ts'
 import type { Artifact } from '../artifact/artifact.ts'
 import { rememberArtifact } from '../artifact/remember.ts'
+import { volumesLeftOut } from '../build/left-out.ts'
 import { otherValues } from '../build/secrets.ts'
 import { ensureRevision } from '../config-revision/revise.ts'
 import type { Context } from '../context.ts'
@@ -90,11 +91,11 @@ export interface DeployImage {
   readonly manifest: Manifest
 }
 
-/** Deploys an image that exists. Throws RejectedError `image.*` when it cannot be had. */
+/** Deploys an image that exists; `notes`: sentences about what of it is not used. Throws RejectedError `image.*` when it cannot be had. */
 export async function deployImage(
   context: Pick<Context, 'store' | 'clock' | 'sealer' | 'runtime'>,
   input: DeployImage,
-): Promise<{ readonly release: Release; readonly deployment: Deployment }> {
+): Promise<{ readonly release: Release; readonly deployment: Deployment; readonly notes: readonly string[] }> {
   const facts = await context.runtime.resolveImage(input.image, input.environment.appId)
   await refuseOtherValues(context, { environment: input.environment, digest: facts.digest, image: input.image })
   const now = context.clock.now()
@@ -117,7 +118,8 @@ export async function deployImage(
       runSpec,
       createdAt: now,
     })
-    return deployArtifact(tx, { actor: input.actor, environment: input.environment, artifact, manifest: input.manifest, buildId: null, now })
+    const opened = await deployArtifact(tx, { actor: input.actor, environment: input.environment, artifact, manifest: input.manifest, buildId: null, now })
+    return { ...opened, notes: volumesLeftOut(facts.volumes) }
   })
 }
 

@@ -54,7 +54,7 @@ test('an image that is pruned after the rollback was opened fails it at the chec
   const { core, environment, older, pins } = await twoReleases('127.209.0.0/16')
   const before = (await environment()).wish.releaseId
   core.knobs.pruned.add(older.digest)
-  const stillThere = { resolveImage: async (digest: string) => ({ digest, ports: [], sizeBytes: 0, createdAt: 0 }) }
+  const stillThere = { resolveImage: async (digest: string) => ({ digest, ports: [], volumes: [], sizeBytes: 0, createdAt: 0 }) }
   const asked = { actor: ADA, environment: await environment(), to: null }
   const { deployment } = await rollback({ ...core.context, runtime: stillThere }, asked)
 

@@ -46,6 +46,8 @@ export interface ImageFacts {
   readonly digest: string
   /** Ports of `EXPOSE`, TCP only. */
   readonly ports: readonly number[]
+  /** Paths of `VOLUME`, also of the images it was made from. */
+  readonly volumes: readonly string[]
   readonly sizeBytes: number
   readonly createdAt: number
 }
@@ -206,6 +208,8 @@ export interface EngineImage {
   readonly labels: Readonly<Record<string, string>>
   /** Of `EXPOSE`, TCP only. */
   readonly ports: readonly number[]
+  /** Paths of `VOLUME`, also of the images it was made from. */
+  readonly volumes: readonly string[]
   /** A registry gave it, and may have another of its name by now. */
   readonly isPulled: boolean
 }

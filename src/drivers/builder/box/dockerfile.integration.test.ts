@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { volumesOf } from '../../../../test/support/folder.ts'
+import { testImage } from '../../../../test/support/images.ts'
 import type { BuildStep } from '../../../core/build/build-step.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { silentLog } from '../../../lib/log.ts'
@@ -94,6 +95,21 @@ CMD ["node", "server.js"]
 }
 
 describe('a Dockerfile', () => {
+  test('on an image with a volume is told that it is not kept, and an app that runs on one too', async () => {
+    const image = `${mine}volume:1`
+    const box = `lockgate-${installation}-volume`
+    await run('docker', ['create', '--name', box, await testImage(boxes, 'hello')])
+    await run('docker', ['commit', '--change', 'VOLUME /var/lib/data', box, image])
+    await run('docker', ['rm', '-v', box])
+
+    const built = await build({ Dockerfile: `FROM ${image}\nVOLUME /own\nCMD ["true"]\n` })
+    const runs = await build({ 'index.html': 'hi' }, { manifest: { build: { kind: 'static', runner: image }, processes: { web: { command: ['true'] } } } })
+
+    const notKept = (lines: readonly string[]): string[] => lines.filter((line) => line.startsWith('Not used: VOLUME')).map((line) => line.split(',')[0] ?? '')
+    expect(notKept(built.lines)).toEqual(['Not used: VOLUME /own', 'Not used: VOLUME /var/lib/data of the image'])
+    expect(notKept(runs.lines)).toEqual(['Not used: VOLUME /var/lib/data of the image'])
+  })
+
   test('with stages becomes an image the engine has, and the second build only runs what changed', async () => {
     const appId = `a-${randomWord(8)}`
     const first = await build(APP, { appId })

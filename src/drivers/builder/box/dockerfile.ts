@@ -1,6 +1,7 @@
 import { BuildFailure } from '../../../core/build/build-failure.ts'
 import type { DockerfilePlan } from '../../../core/build/build-plan.ts'
 import { imagesFor, readDockerfile } from '../../../core/build/dockerfile.ts'
+import { volumesLeftOut } from '../../../core/build/left-out.ts'
 import { InvalidError, messageOf } from '../../../lib/errors.ts'
 import { sha256 } from '../../../lib/hash.ts'
 import { IMAGE_BUILD_ENV, IMAGES_FOLDER } from '../bases/image-build-files.ts'
@@ -60,7 +61,9 @@ export async function buildDockerfile(yard: Yard, workshop: Workshop, plan: Dock
   await workshop.fill('work/context')
   const reader = new ImageReader(Object.keys(env), { line: (text) => workshop.output(text), step: request.step })
   await workshop.watch(reader, await secretsInput(Object.fromEntries(ids.map((id) => [id, secrets[id] ?? '']))))
-  return take(yard, workshop, labels)
+  const { volumes, ...made } = await take(yard, workshop, labels)
+  for (const sentence of volumesLeftOut(volumes, (await request.readFile(plan.file)) ?? '')) workshop.note(sentence)
+  return made
 }
 
 /** What everybody may have goes where every build reads, the rest to the app's own layers. */
@@ -76,7 +79,11 @@ async function bringIn(yard: Yard, request: BuildRequest, what: { readonly box: 
 }
 
 /** Takes the image out of the box into the engine. */
-async function take(yard: Yard, workshop: Workshop, labels: Readonly<Record<string, string>>): Promise<Pick<BuildResult, 'digest' | 'runSpec' | 'ports'>> {
+async function take(
+  yard: Yard,
+  workshop: Workshop,
+  labels: Readonly<Record<string, string>>,
+): Promise<Pick<BuildResult, 'digest' | 'runSpec' | 'ports'> & { readonly volumes: readonly string[] }> {
   const archive = await workshop.raw(IMAGE_FILE)
   if (archive === null) throw new BuildFailure('no_artifact', 'The build ended well but left no image')
   let command: readonly string[] = []
@@ -94,7 +101,7 @@ async function take(yard: Yard, workshop: Workshop, labels: Readonly<Record<stri
   if (!made) throw new BuildFailure('no_artifact', 'The engine did not take the image that the build made')
   if (command.length === 0 && workshop.request.manifest.processes?.web.command === undefined)
     throw new BuildFailure('no_artifact', 'The image does not say what to run: add CMD to the Dockerfile, or processes.web.command to lockgate.yaml')
-  return { digest: made.digest, runSpec: { command: null }, ports: made.ports }
+  return { digest: made.digest, runSpec: { command: null }, ports: made.ports, volumes: made.volumes }
 }
 
 /** A hash of the plan, what builds it, and the images it begins from as they are now; null where one cannot be had. */

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { APP_LABEL, isOfAnotherApp } from '../../../core/artifact/artifact.ts'
 import { BuildFailure } from '../../../core/build/build-failure.ts'
 import type { ImageChoice, PlannedStep } from '../../../core/build/build-plan.ts'
+import { volumesLeftOut } from '../../../core/build/left-out.ts'
 import { codeOf, InvalidError, messageOf } from '../../../lib/errors.ts'
 import { randomWord } from '../../../lib/ids.ts'
 import { MAX_ENTRIES, type RepackOptions, repack } from '../../../lib/repack.ts'
@@ -72,7 +73,7 @@ export class Workshop {
   async run(builder: ImageChoice, steps: readonly PlannedStep[], looked: readonly string[]): Promise<void> {
     const { env, caBundle } = this.#yard
     const secrets = this.request.trust !== 'untrusted' ? this.request.secrets : {}
-    const image = await this.#image(builder)
+    const image = await this.#image(builder, 'builds')
     const settings = { HOME: '/tmp', CI: 'true', PORT: '8080', ...CACHE_ENV, ...env, ...(caBundle === null ? {} : CA_ENV) }
     const surroundings = JSON.stringify([settings, this.request.values, this.#yard.files])
     // An app cannot tell of steps by printing what looks like news of them.
@@ -190,7 +191,7 @@ export class Workshop {
     const { boxes, installation } = this.#yard
     const { buildId } = this.request
     const box = `lockgate-${installation}-${buildId}-image`
-    const base = await this.#image(image.runner)
+    const base = await this.#image(image.runner, 'runs')
     await boxes.create({ name: box, owner: buildId, image: base, command: ['true'], limits: FILL_LIMITS, network: 'none' })
     const users = this.#usersIn(image.runner)
     if (users.length > 0) await this.orCancelled(boxes.put(box, '/', baseFilesTar(users)))
@@ -216,18 +217,19 @@ export class Workshop {
     return 'image' in choice ? [] : userFiles(this.#user)
   }
 
-  #image(choice: ImageChoice): Promise<string> {
-    return this.orCancelled('image' in choice ? this.#pulled(choice.image) : this.#yard.bases.image(choice, (line) => this.note(line)))
+  #image(choice: ImageChoice, use: 'builds' | 'runs'): Promise<string> {
+    return this.orCancelled('image' in choice ? this.#pulled(choice.image, use) : this.#yard.bases.image(choice, (line) => this.note(line)))
   }
 
   /** An image that `lockgate.yaml` names: as its registry has it now, else as the engine has it. */
-  async #pulled(reference: string): Promise<string> {
+  async #pulled(reference: string, use: 'builds' | 'runs'): Promise<string> {
     const { boxes } = this.#yard
     const isPulled = (await boxes.pull(reference, PULL_ANSWER_MS)) === null
     const image = await boxes.describeImage(reference)
     if (image === null)
       throw new BuildFailure('not_understood', `The image ${reference} that lockgate.yaml names could not be pulled, and is not in the engine`)
     const { digest } = image
+    if (use === 'runs') for (const sentence of volumesLeftOut(image.volumes)) this.note(sentence)
     if (isOfAnotherApp(image.labels, this.request.appId))
       throw new BuildFailure('not_understood', `The image ${reference} that lockgate.yaml names was built for another app, and is not for this one`)
     this.note(`Using the image ${reference}, ${digest}${isPulled ? '' : ' (its registry did not give it; this is the one in the engine)'}`)

@@ -70,7 +70,9 @@ export async function pulls(place: Place, text: string, how: { readonly answerMs
 /** What an image says of itself, or null. */
 export async function describeImage(place: Place, reference: string): Promise<EngineImage | null> {
   const image = await findImage(place.client, reference)
-  return image && { digest: image.Id, labels: image.Config?.Labels ?? {}, ports: factsOf(image).ports, isPulled: image.RepoDigests.length > 0 }
+  if (!image) return null
+  const { ports, volumes } = factsOf(image)
+  return { digest: image.Id, labels: image.Config?.Labels ?? {}, ports, volumes, isPulled: image.RepoDigests.length > 0 }
 }
 
 /** Takes a docker-archive into the engine. */

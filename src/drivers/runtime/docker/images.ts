@@ -228,6 +228,7 @@ export function factsOf(image: Image): ImageFacts {
   return {
     digest: image.Id,
     ports: ports.map((port) => Number.parseInt(port, 10)).toSorted((a, b) => a - b),
+    volumes: Object.keys(image.Config?.Volumes ?? {}).toSorted(),
     sizeBytes: image.Size,
     createdAt: Date.parse(image.Created) || 0,
   }

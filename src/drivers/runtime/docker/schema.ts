@@ -132,7 +132,14 @@ export const Image = z.object({
     .transform((digests) => digests ?? []),
   Size: z.number().default(0),
   Created: z.string().default(''),
-  Config: z.object({ ExposedPorts: z.record(z.string(), z.unknown()).nullish(), Entrypoint: z.array(z.string()).nullish(), Labels }).nullish(),
+  Config: z
+    .object({
+      ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
+      Volumes: z.record(z.string(), z.unknown()).nullish(),
+      Entrypoint: z.array(z.string()).nullish(),
+      Labels,
+    })
+    .nullish(),
 })
 export type Image = z.infer<typeof Image>
 

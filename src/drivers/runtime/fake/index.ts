@@ -109,7 +109,7 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
       await answer()
       const digest = /^sha256:[0-9a-f]{64}$/.test(reference) ? reference : digestOf(reference)
       if (knobs.pruned.has(digest)) throw new NotFoundError('image.not_found', `There is no image ${reference}`)
-      return { digest, ports: [], sizeBytes: sizeOf(digest), createdAt: 0 }
+      return { digest, ports: [], volumes: [], sizeBytes: sizeOf(digest), createdAt: 0 }
     },
     foreignAddresses: async () => knobs.foreign,
     stored: async () => [],
