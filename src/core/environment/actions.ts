@@ -25,7 +25,7 @@ export async function update(input: ActionInput): Promise<Outcome> {
   if (!release) return { kind: 'passed' }
   const wait = existing ? tooEarly(context, existing) : null
   if (wait) return wait
-  const taken = { confirmedGeneration: senses.confirmedGeneration, foreign: existing ? [] : await foreignOf(input) }
+  const taken = { confirmedGeneration: senses.confirmedGeneration, foreign: existing ? [] : await takenOf(input) }
   const record = await intent(input, async (tx) => {
     if (!existing) await addInstance(tx, input, { name, release, taken })
   })
@@ -127,7 +127,7 @@ export async function start(input: ActionInput): Promise<Outcome> {
     if (observed.state === 'exited' && startedHere) return exited(input, { instance, observed })
     const wait = tooEarly(context, instance)
     if (wait) return wait
-    if ((await foreignOf(input)).includes(instance.address)) return moveAddress(input, instance)
+    if ((await takenOf(input)).includes(instance.address)) return moveAddress(input, instance)
     try {
       await context.runtime.start(instance.name)
     } catch (error) {
@@ -154,14 +154,15 @@ export async function start(input: ActionInput): Promise<Outcome> {
   }
 }
 
-function foreignOf({ context, snapshot }: ActionInput): Promise<readonly string[]> {
-  return context.runtime.foreignAddresses(subnetOf(snapshot.environment, context.settings.instanceRange))
+/** Addresses that no instance of the records has, and that are taken all the same: by something foreign, or by an instance that the records have lost. */
+function takenOf({ context, snapshot }: ActionInput): Promise<readonly string[]> {
+  return context.runtime.takenAddresses(subnetOf(snapshot.environment, context.settings.instanceRange), new Set(snapshot.instances.map(({ name }) => name)))
 }
 
-/** Something that is not ours has the address of an instance that does not run: it gets another, and its container is made anew. */
+/** Something else has the address of an instance that does not run: it gets another, and its container is made anew. */
 async function moveAddress(input: ActionInput, instance: Instance): Promise<Outcome> {
   const { context, snapshot, senses } = input
-  const foreign = [...(await foreignOf(input)), instance.address]
+  const foreign = [...(await takenOf(input)), instance.address]
   const address = await context.store.transaction(async (tx) => {
     const known = await tx.instances.list(EVERYTHING, { where: { environmentId: snapshot.environment.id } })
     const taken = { confirmedGeneration: senses.confirmedGeneration, foreign }

@@ -100,6 +100,19 @@ export function runtimeContract(open: () => Promise<RuntimeUnderTest>): void {
   }
 
   describe('an instance', () => {
+    test('that runs and is not known has its address taken, one that is known or does not run has not', async () => {
+      const [known, unknown] = [await started(), await started()]
+      const resting = aSpec()
+      await it.runtime.ensure(resting)
+
+      const taken = await it.runtime.takenAddresses(known.subnet, new Set([known.name]))
+
+      const addressOf = async ({ name }: InstanceSpec): Promise<string | null> => (await seen(name))?.address ?? null
+      expect(taken).toContain(await addressOf(unknown))
+      expect(taken).not.toContain(await addressOf(known))
+      expect(taken).not.toContain(await addressOf(resting))
+    })
+
     test('that is ensured is there, not started, as its spec says', async () => {
       const spec = aSpec()
 

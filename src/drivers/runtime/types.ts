@@ -96,8 +96,8 @@ export interface Runtime {
   stop(name: string): Promise<void>
   remove(name: string): Promise<void>
   removeNetwork(environmentId: string): Promise<void>
-  /** Addresses of a subnet that something has which is not ours: a container in that network, or an interface of the machine. */
-  foreignAddresses(subnet: Subnet): Promise<readonly string[]>
+  /** Addresses of a subnet that something has which is none of these instances: a container that runs in that network, or an interface of the machine. */
+  takenAddresses(subnet: Subnet, known: ReadonlySet<string>): Promise<readonly string[]>
   /**
    * Resolves NAME:TAG, NAME@sha256:… or a config digest, pulling when the engine does not have it; nothing that only begins like an id
    * is one. `forApp`: a person named it for this app; RejectedError `image.of_another_app` for one that was built for another.

@@ -66,7 +66,7 @@ function openRuntime(place: Place, config: Config): Runtime {
     observe: (environmentId) => translated('list containers', () => observer.observe(environmentId)),
     ensure: (spec) => ensureContainer(place, spec),
     start: (name) => translated(`start ${name}`, () => startContainer(client, name, there)),
-    foreignAddresses: ({ environmentId, cidr }) => translated('look at a network', () => networks.foreign(environmentId, cidr)),
+    takenAddresses: (subnet, known) => translated('look at a network', () => networks.taken(subnet, known)),
     putFile: (name, { name: file, bytes }) =>
       translated(`put a file into ${name}`, async () => {
         const tar = tarStream(async (into) => void into.entry({ name: file, mode: 0o444 }, Buffer.from(bytes)))

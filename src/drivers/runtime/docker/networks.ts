@@ -50,11 +50,11 @@ export class Networks {
     })
   }
 
-  /** Addresses of the environment's range that something has which Lockgate did not make: a container, or this machine itself. */
-  async foreign(environmentId: string, cidr: string): Promise<string[]> {
+  /** Addresses of an environment's range that something has which is none of the known: another container, or this machine itself. */
+  async taken({ environmentId, cidr }: Subnet, known: ReadonlySet<string>): Promise<string[]> {
     const present = await this.#find(this.#nameOf(environmentId))
     const range = parseRange(cidr)
-    const strangers = Object.values(present?.Containers ?? {}).filter(({ Name }) => !Name.startsWith(`lockgate-${this.#installation}-`))
+    const strangers = Object.values(present?.Containers ?? {}).filter(({ Name }) => !known.has(Name))
     const here = hostAddresses().filter((address) => overlaps(range, { first: parseAddress(address), prefix: 32 }))
     return [...strangers.map(({ IPv4Address }) => IPv4Address.split('/')[0] ?? ''), ...here]
   }

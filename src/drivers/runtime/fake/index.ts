@@ -111,7 +111,11 @@ export function openFake(config: Partial<Config> = {}): { readonly runtime: Runt
       if (knobs.pruned.has(digest)) throw new NotFoundError('image.not_found', `There is no image ${reference}`)
       return { digest, ports: [], volumes: [], sizeBytes: sizeOf(digest), createdAt: 0 }
     },
-    foreignAddresses: async () => knobs.foreign,
+    takenAddresses: async ({ environmentId }, known) => {
+      await answer()
+      const others = [...instances.values()].map((instance) => instance.observe()).filter((one) => one.environmentId === environmentId && !known.has(one.name))
+      return [...knobs.foreign, ...others.flatMap(({ state, address }) => (state === 'running' && address !== null ? [address] : []))]
+    },
     stored: async () => [],
     writtenBytes: async () => {
       await answer()
