@@ -62,12 +62,17 @@ describe('registries', () => {
     await well(ada.lockgate(['registry', 'set', closed.host, '--username', 'grace'], { input: 'grace-s-password\n' }))
     const deployed = await ada.lockgate(['deploy', 'hidden', '--image', image])
 
+    await well(ada.lockgate(['registry', 'set', closed.host, '--username', 'grace', '--trust', 'protected'], { input: 'grace-s-password\n' }))
+    await well(ada.lockgate(['environment', 'add', 'hidden', 'staging']))
+    const lower = await ada.lockgate(['deploy', 'hidden', '--image', image, '--environment', 'staging'])
+
     expect(refused.status).not.toBe(0)
     expect(refused.all).toContain('image.')
+    expect(lower.all).toContain('image.not_trusted')
     expect(deployed.status).toBe(0)
     expect(await answer('hidden')).not.toBe('')
     const listed = await well(ada.lockgate(['registries']))
-    expect(listed.all).toContain(closed.host)
+    expect(listed.all).toMatch(new RegExp(`${closed.host} +grace +protected`))
     expect(listed.all + lockgate.log()).not.toContain('grace-s-password')
     await docker('rmi', image)
   })

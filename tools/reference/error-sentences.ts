@@ -93,6 +93,7 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'git.dumb_protocol': 'The git client is too old: the server speaks the smart protocol only.',
   'image.import_failed': 'An image of the engine could not be given to the builds of Dockerfiles. The message has the last words of it.',
   'image.invalid_reference': 'This does not name an image. Write `NAME:TAG`, `NAME@sha256:…` or a config digest.',
+  'image.not_trusted': 'The registry of the image gives it to environments of a higher level only',
   'image.of_another_app': 'An image that was built for one app is not deployed by naming it in another.',
   'image.not_found': 'Neither the engine nor the registry has this image.',
   'image.pull_failed': 'The registry refused the image, or the engine could not keep it. The message has its words.',

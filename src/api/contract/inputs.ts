@@ -1,6 +1,7 @@
 // What endpoints take in more than one place.
 import { z } from 'zod'
 import { AppName, EnvironmentName } from '../../core/app/app.ts'
+import { REGISTRY_TRUSTS } from '../../core/registry/registry.ts'
 import { isShortRefName } from '../../lib/ref-name.ts'
 
 export const AppParams = z.object({ app: AppName })
@@ -67,3 +68,5 @@ export const OpenDeployment = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('start'), ...Planning }),
   z.strictObject({ verb: z.literal('scale'), count: z.int().min(1).max(1000), ...Planning }),
 ])
+
+export const RegistryLevel = z.enum(REGISTRY_TRUSTS).describe('The least level of environments that get the images of a registry')

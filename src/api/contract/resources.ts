@@ -4,6 +4,7 @@ import { ACTOR_KINDS, ROLES } from '../../core/actor/actor.ts'
 import { ConfigKey } from '../../core/config-revision/config-revision.ts'
 import { STEP_KINDS } from '../../core/deployment/step.ts'
 import { TRUST_LEVELS } from '../../core/trust/trust.ts'
+import { RegistryLevel } from './inputs.ts'
 
 const Time = z.int().describe('Milliseconds since 1970')
 const Id = z.string().max(64)
@@ -228,7 +229,7 @@ export const CodeSource = z.object({
   failures: z.int(),
 })
 
-export const Registry = z.object({ host: z.string(), username: z.string(), actor: Actor, createdAt: Time })
+export const Registry = z.object({ host: z.string(), username: z.string(), trust: RegistryLevel, actor: Actor, createdAt: Time })
 
 export const Detected = z.object({
   kind: z.string(),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from './endpoint.ts'
-import { AppParams, RefPattern } from './inputs.ts'
+import { AppParams, RefPattern, RegistryLevel } from './inputs.ts'
 import * as resource from './resources.ts'
 
 const HERE = '/v1/apps/:app/source'
@@ -94,7 +94,12 @@ export const sourcing = {
     path: '/v1/registries',
     summary: 'Keep who we are for a registry of images',
     permission: 'registry.manage',
-    body: z.strictObject({ host: RegistryHost, username: z.string().max(200), password: z.string().max(8000) }),
+    body: z.strictObject({
+      host: RegistryHost,
+      username: z.string().max(200),
+      password: z.string().max(8000),
+      trust: RegistryLevel.default('ordinary'),
+    }),
     response: resource.Registry,
   }),
   removeRegistry: endpoint({

@@ -75,8 +75,8 @@ async function check(handling: Handling, call: Call): Promise<unknown> {
   return { source: showSource(looked), refs }
 }
 
-function showRegistry({ host, username, actor, createdAt }: Registry): z.input<typeof resource.Registry> {
-  return { host, username, actor, createdAt }
+function showRegistry({ host, username, trust, actor, createdAt }: Registry): z.input<typeof resource.Registry> {
+  return { host, username, trust, actor, createdAt }
 }
 
 function showPlan(plan: BuildPlan): z.input<typeof resource.Detected> {

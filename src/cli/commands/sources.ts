@@ -80,9 +80,15 @@ export function sources(program: Command, run: Run): void {
     .command('set <host>')
     .description('keep who we are for a registry; the password is read from standard input')
     .requiredOption('--username <name>', 'who signs in there')
+    .option('--trust <level>', 'ordinary or protected: the least level of environments that get its images', 'ordinary')
     .action(
-      run(async (terminal, [host = ''], options: { username: string }) => {
-        const body = { host, username: options.username, password: await fromInput('The password or token of the registry') }
+      run(async (terminal, [host = ''], options: { username: string; trust: string }) => {
+        const body = {
+          host,
+          username: options.username,
+          trust: options.trust as 'protected',
+          password: await fromInput('The password or token of the registry'),
+        }
         terminal.show(await terminal.client.call(endpoints.setRegistry, { body }), (one) => `${one.username} signs in to ${one.host}`)
       }),
     )
@@ -103,8 +109,8 @@ export function sources(program: Command, run: Run): void {
           list.length === 0
             ? 'No credentials are kept: public images need none.'
             : table(
-                ['registry', 'user', 'set', 'by'],
-                list.map((one) => [one.host, safe(one.username), ago(one.createdAt, terminal.now), one.actor.name]),
+                ['registry', 'user', 'for', 'set', 'by'],
+                list.map((one) => [one.host, safe(one.username), one.trust, ago(one.createdAt, terminal.now), one.actor.name]),
               ),
         ),
       ),

@@ -96,7 +96,8 @@ export async function deployImage(
   context: Pick<Context, 'store' | 'clock' | 'sealer' | 'runtime'>,
   input: DeployImage,
 ): Promise<{ readonly release: Release; readonly deployment: Deployment; readonly notes: readonly string[] }> {
-  const facts = await context.runtime.resolveImage(input.image, input.environment.appId)
+  const { appId: id, trust } = input.environment
+  const facts = await context.runtime.resolveImage(input.image, { id, trust })
   await refuseOtherValues(context, { environment: input.environment, digest: facts.digest, image: input.image })
   const now = context.clock.now()
   const runSpec = runSpecOf(input.manifest, { command: null, port: facts.ports.length === 1 ? (facts.ports[0] ?? null) : null })

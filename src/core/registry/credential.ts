@@ -1,13 +1,7 @@
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import type { SecretContext } from '../secret/secret.ts'
-
-/** Who we are for a registry, opened: for the engine and nobody else. */
-export interface RegistryCredential {
-  readonly host: string
-  readonly username: string
-  readonly password: string
-}
+import type { RegistryCredential } from './registry.ts'
 
 /** A sealed password opens only for the registry it was set for. */
 export function registryContext(host: string): SecretContext {
@@ -17,5 +11,7 @@ export function registryContext(host: string): SecretContext {
 /** The credential for a registry; null: none is kept. Throws RejectedError `secret.cannot_open`. */
 export async function registryCredential(context: Pick<Context, 'store' | 'sealer'>, host: string): Promise<RegistryCredential | null> {
   const registry = await context.store.read.registries.find(EVERYTHING, host)
-  return registry && { host, username: registry.username, password: context.sealer.open(registry.credential, registryContext(host)) }
+  if (!registry) return null
+  const { username, trust } = registry
+  return { host, username, trust, password: context.sealer.open(registry.credential, registryContext(host)) }
 }

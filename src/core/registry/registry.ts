@@ -1,5 +1,10 @@
 import type { ActorRef } from '../actor/actor.ts'
 import type { SealedValue } from '../secret/secret.ts'
+import type { Trust } from '../trust/trust.ts'
+
+/** Nothing that is not trusted is ever given a credential. */
+export const REGISTRY_TRUSTS = ['ordinary', 'protected'] as const satisfies readonly Trust[]
+export type RegistryTrust = (typeof REGISTRY_TRUSTS)[number]
 
 /** A registry of images and who we are for it. */
 export interface Registry {
@@ -7,6 +12,16 @@ export interface Registry {
   readonly host: string
   readonly username: string
   readonly credential: SealedValue
+  /** The least level at which its credential and its images are used. */
+  readonly trust: RegistryTrust
   readonly actor: ActorRef
   readonly createdAt: number
+}
+
+/** Who we are for a registry, opened: for the engine and nobody else. */
+export interface RegistryCredential {
+  readonly host: string
+  readonly username: string
+  readonly password: string
+  readonly trust: RegistryTrust
 }

@@ -3,20 +3,21 @@ import type { Actor } from '../actor/actor.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import { registryContext } from './credential.ts'
-import type { Registry } from './registry.ts'
+import type { Registry, RegistryTrust } from './registry.ts'
 
 export interface SetRegistry {
   readonly actor: Actor
   readonly host: string
   readonly username: string
   readonly password: string
+  readonly trust: RegistryTrust
 }
 
 const HOST = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?$/
 
 /** Keeps who we are for a registry of images, in place of what was kept. Throws InvalidError `registry.invalid`. */
 export async function setRegistry(context: Pick<Context, 'store' | 'clock' | 'sealer'>, input: SetRegistry): Promise<Registry> {
-  const { host, username, password, actor } = input
+  const { host, username, password, actor, trust } = input
   if (!HOST.test(host))
     throw new InvalidError(
       'registry.invalid',
@@ -28,13 +29,14 @@ export async function setRegistry(context: Pick<Context, 'store' | 'clock' | 'se
     host,
     username,
     credential: context.sealer.seal(password, registryContext(host)),
+    trust,
     actor,
     createdAt: context.clock.now(),
   }
   return context.store.transaction(async (tx) => {
     await tx.registries.remove(host)
     await tx.registries.insert(registry)
-    await tx.record({ kind: 'registry.set', actor, projectId: '', subject: host, data: { username } })
+    await tx.record({ kind: 'registry.set', actor, projectId: '', subject: host, data: { username, trust } })
     return registry
   })
 }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Limits } from '../../core/artifact/artifact.ts'
 import type { ObservedInstance } from '../../core/instance/instance.ts'
+import type { Trust } from '../../core/trust/trust.ts'
 
 /** Everything a runtime needs to make one instance or one-off: typed, closed, made by us, nothing passed through (D7). */
 export interface InstanceSpec {
@@ -100,9 +101,10 @@ export interface Runtime {
   takenAddresses(subnet: Subnet, known: ReadonlySet<string>): Promise<readonly string[]>
   /**
    * Resolves NAME:TAG, NAME@sha256:… or a config digest, pulling when the engine does not have it; nothing that only begins like an id
-   * is one. `forApp`: a person named it for this app; RejectedError `image.of_another_app` for one that was built for another.
+   * is one. `forApp`: a person named it for an environment of this app; RejectedError `image.of_another_app` for one that was built for
+   * another, PolicyError `image.not_trusted` for one of a registry whose credential is for higher levels.
    */
-  resolveImage(reference: string, forApp?: string): Promise<ImageFacts>
+  resolveImage(reference: string, forApp?: { readonly id: string; readonly trust: Trust }): Promise<ImageFacts>
   /** Pushes an image to a registry under NAME:TAG; gives NAME@sha256:…. Throws RejectedError `image.push_failed`. */
   shareImage(digest: string, reference: string): Promise<string>
   /** What of ours takes disk there. */
@@ -210,6 +212,8 @@ export interface EngineImage {
   readonly ports: readonly number[]
   /** Paths of `VOLUME`, also of the images it was made from. */
   readonly volumes: readonly string[]
+  /** The least level that may use it, by the registries that gave it. */
+  readonly level: Trust
   /** A registry gave it, and may have another of its name by now. */
   readonly isPulled: boolean
 }
@@ -270,8 +274,8 @@ export interface Boxes {
    * an inner network. `isOurs`: the settings name it, so that it may be anywhere.
    */
   pull(reference: string, answerMs: number, isOurs?: boolean): Promise<string | null>
-  /** Whether we are somebody for the registry of an image: what it gives us it may not give to everybody. */
-  isSignedIn(reference: string): Promise<boolean>
+  /** The least level of trust that an image of this name is for: what a registry gives to whom it knows it may not give to everybody. */
+  levelOf(reference: string): Promise<Trust>
   /** Another name for an image. */
   tag(image: string, reference: string): Promise<void>
   /** Pushes a tag to its registry. */

@@ -28,7 +28,7 @@ const SECRET_ID = /^[A-Za-z0-9_.-]{1,128}$/
  */
 export async function buildDockerfile(yard: Yard, workshop: Workshop, plan: DockerfilePlan): Promise<Pick<BuildResult, 'digest' | 'runSpec' | 'ports'>> {
   const { request } = workshop
-  const wanted = { images: await writtenImages(request, plan), isTrusted: request.trust !== 'untrusted', note: (line: string) => workshop.note(line) }
+  const wanted = { images: await writtenImages(request, plan), trust: request.trust, note: (line: string) => workshop.note(line) }
   const images = await workshop.orCancelled(findImages(yard, wanted))
   const box = await workshop.orCancelled(yard.bases.image(IMAGE_BOX, (line) => workshop.note(line)))
   const labels = yard.boxes.imageLabels(workshop.labels)
@@ -108,7 +108,7 @@ async function take(
 export async function dockerfileRecipe(yard: Yard, request: BuildRequest, plan: DockerfilePlan): Promise<string | null> {
   let images: FoundImage[]
   try {
-    images = await findImages(yard, { images: await writtenImages(request, plan), isTrusted: request.trust !== 'untrusted', note: () => undefined })
+    images = await findImages(yard, { images: await writtenImages(request, plan), trust: request.trust, note: () => undefined })
   } catch (error) {
     if (error instanceof BuildFailure) return null
     throw error

@@ -86,7 +86,7 @@ test('a name of Docker Hub is asked of the mirrors first, and a digest is what i
 test('what a registry gives to us alone is for trusted builds of the app that names it', async () => {
   const name = `${registry.host}/${team}/private:1`
   await push(name, 'private')
-  const registryCredential = async (host: string) => ({ host, username: 'us', password: 'x' })
+  const registryCredential = async (host: string) => ({ host, username: 'us', password: 'x', trust: 'ordinary' as const })
   const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory }), { registryCredential })
   const known = await box.create(box.Config.parse({ installation }), { boxes: parts.boxes, log: silentLog })
   const onIt = aBuild({ Dockerfile: `FROM ${name}\n` }).request
@@ -101,6 +101,39 @@ test('what a registry gives to us alone is for trusted builds of the app that na
     message: expect.stringContaining('not trusted'),
   })
   await expect(known.build(thief.request)).rejects.toMatchObject({ code: 'build.exit_code' })
+})
+
+test('images of a registry for protected environments are for no lower level, in FROM, as builder, as runner and by another name', async () => {
+  const name = `${registry.host}/${team}/secret:1`
+  await push(name, 'secret')
+  const registryCredential = async (host: string) => (host === registry.host ? { host, username: 'us', password: 'x', trust: 'protected' as const } : null)
+  const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory }), { registryCredential })
+  const known = await box.create(box.Config.parse({ installation }), { boxes: parts.boxes, log: silentLog })
+  const appId = `a-${randomWord(8)}`
+  const protectedOne = aBuild({ Dockerfile: `FROM ${name}\n` }, { appId })
+  await known.build(protectedOne.request)
+  const { stdout: digest } = await run('docker', ['inspect', '--format', '{{index .RepoDigests 0}}', name])
+  const other = `lockgate-test/from-${installation}-other:1`
+  await run('docker', ['tag', name, other])
+
+  for (const image of [name, digest.trim(), other]) {
+    const refused = {
+      code: 'build.base_unreachable',
+      message: expect.stringMatching(/gives it to (protected environments only, and this build is for one that is ordinary|Lockgate)/),
+    }
+    for (const trust of ['ordinary', 'untrusted'] as const) {
+      const manifest = { build: { kind: 'static' as const, runner: image }, processes: { web: { command: ['true'] } } }
+      const steps = { build: { kind: 'steps' as const, builder: image, steps: [['true']] }, processes: { web: { command: ['true'] } } }
+      await expect(known.build(aBuild({ Dockerfile: `FROM ${image}\n` }, { trust }).request), `FROM ${image}`).rejects.toMatchObject(refused)
+      await expect(known.build(aBuild({ 'index.html': '' }, { trust, manifest }).request), `runner ${image}`).rejects.toMatchObject(refused)
+      await expect(known.build(aBuild({ 'index.html': '' }, { trust, manifest: steps }).request), `builder ${image}`).rejects.toMatchObject(refused)
+      await expect(parts.runtime.resolveImage(image, { id: appId, trust }), image).rejects.toMatchObject({ code: 'image.not_trusted' })
+    }
+    expect((await parts.runtime.resolveImage(image, { id: appId, trust: 'protected' })).digest).toMatch(/^sha256:/)
+  }
+  const { stdout: id } = await run('docker', ['inspect', '--format', '{{.Id}}', name])
+  await expect(parts.runtime.resolveImage(id.trim(), { id: appId, trust: 'ordinary' })).rejects.toMatchObject({ code: 'image.not_trusted' })
+  await run('docker', ['rmi', other])
 })
 
 test('a base of ours comes in the version its tag names, and one there is not says which there are', async () => {

@@ -3,6 +3,7 @@ import { BuildFailure } from '../../../core/build/build-failure.ts'
 import { BASES, type BaseChoice, type BaseName } from '../../../core/build/build-plan.ts'
 import { fullReference } from '../../../core/build/dockerfile.ts'
 import { type Ask, goVersion, nodeVersion, phpVersion, pythonVersion, type Version } from '../../../core/build/versions.ts'
+import { isTrustedFor, type Trust } from '../../../core/trust/trust.ts'
 import type { EngineImage } from '../../runtime/types.ts'
 import { engineName, type NamedImage } from './image-store.ts'
 import type { Yard } from './yard.ts'
@@ -15,7 +16,7 @@ const DOCKER_HUB = 'docker.io/'
 /** What a Dockerfile begins from, as it writes it, and for whom. */
 export interface Wanted {
   readonly images: readonly string[]
-  readonly isTrusted: boolean
+  readonly trust: Trust
   readonly note: (line: string) => void
 }
 
@@ -34,26 +35,32 @@ export interface FoundImage extends NamedImage {
 export async function findImages(yard: Yard, wanted: Wanted): Promise<FoundImage[]> {
   const found: FoundImage[] = []
   for (const written of wanted.images) {
-    const isPrivate = await isGivenToUs(yard, written)
-    if (isPrivate && !wanted.isTrusted)
-      throw new BuildFailure(
-        'base_unreachable',
-        `The image ${written} is of a registry that gives it to Lockgate and not to everybody, and this change is not trusted: a build of it does not get what others may not see`,
-      )
-    found.push({ written, isPrivate, ...(await find(yard, written, wanted.note)) })
+    const level = await levelOf(yard, written)
+    refuseHigher(written, level, wanted.trust)
+    found.push({ written, isPrivate: level !== 'untrusted', ...(await find(yard, written, wanted)) })
   }
   return found
 }
 
-async function isGivenToUs(yard: Yard, written: string): Promise<boolean> {
-  const reference = fullReference(written)
-  // Docker Hub's own images are everybody's, also for who signs in to be given more of them.
-  if (reference === null || reference.startsWith('docker.io/library/') || baseOf(reference)) return false
-  const known = await Promise.all(placesOf(reference, yard.registryMirrors).map((place) => yard.boxes.isSignedIn(place)))
-  return known.includes(true)
+/** Throws BuildFailure `base_unreachable` for an image that is for a higher level than that of the build. */
+export function refuseHigher(written: string, level: Trust, used: Trust): void {
+  if (isTrustedFor(used, level)) return
+  const why =
+    used === 'untrusted'
+      ? 'gives it to Lockgate and not to everybody, and this change is not trusted: a build of it does not get what others may not see'
+      : `gives it to ${level} environments only, and this build is for one that is ${used}`
+  throw new BuildFailure('base_unreachable', `The image ${written} is of a registry that ${why}`)
 }
 
-async function find(yard: Yard, written: string, note: (line: string) => void): Promise<NamedImage> {
+async function levelOf(yard: Yard, written: string): Promise<Trust> {
+  const reference = fullReference(written)
+  // Docker Hub's own images are everybody's, also where a mirror is signed in to.
+  if (reference === null || reference.startsWith('docker.io/library/') || baseOf(reference)) return 'untrusted'
+  const levels = await Promise.all(placesOf(reference, yard.registryMirrors).map((place) => yard.boxes.levelOf(place)))
+  return levels.reduce((highest, level) => (isTrustedFor(level, highest) ? level : highest), 'untrusted')
+}
+
+async function find(yard: Yard, written: string, { note, trust }: Wanted): Promise<NamedImage> {
   const reference = fullReference(written)
   if (reference === null) throw new BuildFailure('not_understood', `The Dockerfile names an image "${written.slice(0, 200)}", which cannot be the name of one`)
   const base = baseOf(reference)
@@ -65,16 +72,16 @@ async function find(yard: Yard, written: string, note: (line: string) => void): 
   }
   // What nobody pulled is meant as it is; a digest is the same wherever it comes from.
   const present = await yard.boxes.describeImage(written)
-  if (present && (!present.isPulled || reference.includes('@'))) return named(reference, allowed(written, present))
+  if (present && (!present.isPulled || reference.includes('@'))) return named(reference, allowed(written, present, trust))
   for (const place of placesOf(reference, yard.registryMirrors)) {
     const why = await yard.boxes.pull(place, present ? REFRESH_ANSWER_MS : ANSWER_MS, place !== reference)
     const pulled = why === null ? await yard.boxes.describeImage(place) : null
-    if (pulled) return named(reference, allowed(written, pulled))
+    if (pulled) return named(reference, allowed(written, pulled, trust))
     tried.push(`${place} (${why ?? 'it is not there after the pull'})`)
   }
   if (present) {
     note(`Using ${written} as the engine has it: its registry does not give it now`)
-    return named(reference, allowed(written, present))
+    return named(reference, allowed(written, present, trust))
   }
   throw new BuildFailure('base_unreachable', unreachable(written, tried))
 }
@@ -114,7 +121,8 @@ function placesOf(reference: string, mirrors: readonly string[]): string[] {
 }
 
 /** What apps are made of is theirs: their files are not to be had by naming their image. */
-function allowed(written: string, image: EngineImage): string {
+function allowed(written: string, image: EngineImage, trust: Trust): string {
+  refuseHigher(written, image.level, trust)
   if (isOfAnotherApp(image.labels, null))
     throw new BuildFailure('base_unreachable', `The image ${written} is that of an app here, and no other image may begin from it: push a base to a registry`)
   return image.digest

@@ -11,6 +11,7 @@ import { addBaseFile, type BaseFile, baseFilesTar, userFiles } from '../bases/ba
 import type { BuildRequest } from '../types.ts'
 import { cancelled, orCancelled } from './cancelled.ts'
 import { diskLow, refuseFullDisk, watchDisk } from './free-disk.ts'
+import { refuseHigher } from './from-images.ts'
 import { CA_ENV, CACHE_ENV } from './host-settings.ts'
 import { LogBudget } from './log-budget.ts'
 import { StepsReader, stepsCommand } from './steps-program.ts'
@@ -224,11 +225,14 @@ export class Workshop {
   /** An image that `lockgate.yaml` names: as its registry has it now, else as the engine has it. */
   async #pulled(reference: string, use: 'builds' | 'runs'): Promise<string> {
     const { boxes } = this.#yard
+    const { trust } = this.request
+    refuseHigher(reference, await boxes.levelOf(reference), trust)
     const isPulled = (await boxes.pull(reference, PULL_ANSWER_MS)) === null
     const image = await boxes.describeImage(reference)
     if (image === null)
       throw new BuildFailure('not_understood', `The image ${reference} that lockgate.yaml names could not be pulled, and is not in the engine`)
     const { digest } = image
+    refuseHigher(reference, image.level, trust)
     if (use === 'runs') for (const sentence of volumesLeftOut(image.volumes)) this.note(sentence)
     if (isOfAnotherApp(image.labels, this.request.appId))
       throw new BuildFailure('not_understood', `The image ${reference} that lockgate.yaml names was built for another app, and is not for this one`)

@@ -5,8 +5,10 @@ import { PlatformError, RejectedError } from '../../../lib/errors.ts'
 import type { EngineImage, ImageConfig } from '../types.ts'
 import { EngineRefusal } from './client.ts'
 import type { Place } from './containers.ts'
-import { factsOf, findImage, followProgress, parseReference, pullImage, registryOf } from './images.ts'
+import { levelOfImage } from './image-level.ts'
+import { factsOf, findImage, followProgress, pullImage } from './images.ts'
 import { LABEL } from './labels.ts'
+import { parseReference, registryOf } from './reference.ts'
 import { refuseInnerRegistry } from './registry-guard.ts'
 
 /** How long bytes may go to or come from the engine. */
@@ -72,7 +74,14 @@ export async function describeImage(place: Place, reference: string): Promise<En
   const image = await findImage(place.client, reference)
   if (!image) return null
   const { ports, volumes } = factsOf(image)
-  return { digest: image.Id, labels: image.Config?.Labels ?? {}, ports, volumes, isPulled: image.RepoDigests.length > 0 }
+  return {
+    digest: image.Id,
+    labels: image.Config?.Labels ?? {},
+    ports,
+    volumes,
+    level: await levelOfImage(place, image),
+    isPulled: image.RepoDigests.length > 0,
+  }
 }
 
 /** Takes a docker-archive into the engine. */

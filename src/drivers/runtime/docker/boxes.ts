@@ -7,11 +7,13 @@ import { commitBox, describeImage, envList, imageLabels, importRootfs, loadImage
 import { translated } from './client.ts'
 import { inspect, inspectOurs, type Place, removeContainer } from './containers.ts'
 import { wasOutOfMemory } from './events.ts'
-import { findImage, parseReference, registryOf } from './images.ts'
+import { levelOfNames } from './image-level.ts'
+import { findImage } from './images.ts'
 import { LABEL, labelFilter } from './labels.ts'
 import { frames, LineCutter } from './lines.ts'
 import { nestedSecurity } from './nested.ts'
 import { wallTime } from './observe.ts'
+import { parseReference } from './reference.ts'
 import { Listed } from './schema.ts'
 import { freeBytes } from './storage.ts'
 
@@ -59,7 +61,7 @@ export function openBoxes(place: Place): Boxes {
     volumeUse: (name) => place.volumes.use(name),
     gaps: async () => ({ disk: await place.volumes.unbounded(), network: await place.filter.missing() }),
     pull: (reference, answerMs, isOurs = false) => pulls(place, reference, { answerMs, isOurs }),
-    isSignedIn: async (reference) => (await place.registryCredential(registryOf(parseReference(reference)))) !== null,
+    levelOf: (reference) => levelOfNames(place, [reference]),
     tag: (image, reference) => {
       const { name, tag } = parseReference(reference)
       return translated(`tag ${image}`, () => client.send({ method: 'POST', path: `/images/${encodeURI(image)}/tag`, query: { repo: name, tag } }))

@@ -1,4 +1,5 @@
 import type { BlockList } from 'node:net'
+import type { Trust } from '../../../core/trust/trust.ts'
 import { RejectedError } from '../../../lib/errors.ts'
 import { failpoint } from '../../../lib/failpoint.ts'
 import type { InstanceSpec } from '../types.ts'
@@ -24,6 +25,8 @@ export interface Place {
   readonly guard: InstanceGuard
   /** Who we are for a registry; null: nobody in particular. */
   readonly registryCredential: (host: string) => Promise<RegistryAuth | null>
+  /** The least level at which the credential of a registry is used; untrusted: there is none, and its images are everybody's. */
+  readonly registryLevel: (host: string) => Promise<Trust>
   /** Inner networks in which registries may be that somebody names for an app. */
   readonly allowedRegistries: BlockList
 }

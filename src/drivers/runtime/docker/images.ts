@@ -1,10 +1,13 @@
 import type { BlockList } from 'node:net'
 import { z } from 'zod'
 import { isOfAnotherApp } from '../../../core/artifact/artifact.ts'
-import { InvalidError, NotFoundError, PlatformError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
-import type { ImageFacts } from '../types.ts'
+import type { Trust } from '../../../core/trust/trust.ts'
+import { NotFoundError, PlatformError, RejectedError, UnavailableError } from '../../../lib/errors.ts'
+import type { ImageFacts, Runtime } from '../types.ts'
 import { type Call, type EngineClient, EngineRefusal, type RegistryAuth } from './client.ts'
+import { levelOfImage, levelOfNames, refuseHigher } from './image-level.ts'
 import { jsonLines } from './lines.ts'
+import { fullName, parseReference, type Reference, registryOf } from './reference.ts'
 import { reasonOfPull, refuseInnerRegistry } from './registry-guard.ts'
 import { Image, Progress } from './schema.ts'
 
@@ -15,53 +18,13 @@ const ANSWER_MS = 60_000
 // With the image in the engine already.
 const REFRESH_MS = 10_000
 
-/** A reference as people write it, and as the engine's pull call wants it. */
-export interface Reference {
-  /** With the registry that is meant. */
-  readonly full: string
-  readonly name: string
-  /** A tag, or a manifest digest. */
-  readonly tag: string
-  readonly impliesDockerHub: boolean
-}
-
-/** Parses NAME, NAME:TAG or NAME@sha256:… (distribution's reference grammar, in short). Throws InvalidError `image.invalid_reference`. */
-export function parseReference(text: string): Reference {
-  const [, name = '', tag, digest] = /^([a-zA-Z0-9][a-zA-Z0-9.:_/-]*?)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(text) ?? []
-  const first = name.split('/')[0] ?? ''
-  const hasRegistry = name.includes('/') && (first.includes('.') || first.includes(':') || first === 'localhost')
-  const path = hasRegistry ? name.slice(first.length + 1) : name
-  if (text.length > 500 || !/^[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/.test(path))
-    throw new InvalidError(
-      'image.invalid_reference',
-      `"${text.slice(0, 200)}" does not name an image: write NAME:TAG, NAME@sha256:… or a config digest sha256:…`,
-    )
-  const full = hasRegistry ? name : path.includes('/') ? `docker.io/${path}` : `docker.io/library/${path}`
-  const version = digest ?? tag ?? 'latest'
-  return { full: `${full}${digest ? '@' : ':'}${version}`, name, tag: version, impliesDockerHub: !hasRegistry }
-}
-
-/** With the registry that is meant; null: text that names no image. */
-function fullName(text: string): string | null {
-  try {
-    return parseReference(text).full
-  } catch (error) {
-    if (error instanceof InvalidError) return null
-    throw error
-  }
-}
-
 /** The engine, and who we are for registries. */
 export interface Registries {
   readonly client: EngineClient
   readonly registryCredential: (host: string) => Promise<RegistryAuth | null>
+  readonly registryLevel: (host: string) => Promise<Trust>
   /** Inner networks in which registries may be that somebody names for an app. */
   readonly allowedRegistries: BlockList
-}
-
-/** `registry.example.net`, `127.0.0.1:5000`; `docker.io` where none is named. */
-export function registryOf(reference: Reference): string {
-  return reference.full.split('/')[0] ?? ''
 }
 
 /** A tag of a registry that was named may name another image today; one without a registry was likely made here. */
@@ -102,11 +65,18 @@ export async function findImage(client: EngineClient, reference: string): Promis
 /**
  * An image by tag, manifest digest or config digest, pulled when it is not there. Throws NotFoundError `image.not_found`,
  * UnavailableError `image.registry_unreachable`, RejectedError `image.pull_failed`; for what a person named for an app
- * `image.of_another_app`.
+ * `image.of_another_app`, PolicyError `image.not_trusted`.
  */
-export async function resolveImage(place: Registries & { readonly installation: string }, text: string, forApp?: string): Promise<ImageFacts> {
+export async function resolveImage(
+  place: Registries & { readonly installation: string },
+  text: string,
+  forApp?: Parameters<Runtime['resolveImage']>[1],
+): Promise<ImageFacts> {
+  // Before anything is pulled: an ordinary environment learns nothing of what a protected one may have.
+  if (forApp !== undefined) refuseHigher(text, await levelOfNames(place, [text]), forApp.trust)
   const image = await pulledImage(place, { text, isOurs: forApp === undefined })
-  if (forApp !== undefined && isOfAnotherApp(image.Config?.Labels ?? {}, forApp))
+  if (forApp !== undefined) refuseHigher(text, await levelOfImage(place, image), forApp.trust)
+  if (forApp !== undefined && isOfAnotherApp(image.Config?.Labels ?? {}, forApp.id))
     throw new RejectedError(
       'image.of_another_app',
       `The image ${text} was built for another app, and is not for this one: push it to a registry, or build it here`,

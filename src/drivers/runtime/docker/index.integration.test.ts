@@ -249,8 +249,8 @@ describe('an image', () => {
     await boxes.remove(box)
 
     for (const name of [tag, digest]) {
-      await expect(runtime.resolveImage(name, 'a-mine')).rejects.toMatchObject({ code: 'image.of_another_app' })
-      expect(await runtime.resolveImage(name, 'a-theirs')).toMatchObject({ digest })
+      await expect(runtime.resolveImage(name, { id: 'a-mine', trust: 'protected' })).rejects.toMatchObject({ code: 'image.of_another_app' })
+      expect(await runtime.resolveImage(name, { id: 'a-theirs', trust: 'protected' })).toMatchObject({ digest })
       expect(await runtime.resolveImage(name)).toMatchObject({ digest })
     }
     await runtime.removeImage(digest)

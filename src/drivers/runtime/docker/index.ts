@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { RegistryCredential } from '../../../core/registry/registry.ts'
 import { ConflictError, NotFoundError, RejectedError } from '../../../lib/errors.ts'
 import { networks } from '../../../lib/outside.ts'
 import { tarStream } from '../../../lib/tar.ts'
@@ -11,13 +12,14 @@ import { EngineClient, EngineRefusal, translated } from './client.ts'
 import { ensureContainer, inspectOurs, type Place, removeContainer } from './containers.ts'
 import { watchContainers } from './events.ts'
 import { execIn } from './exec.ts'
-import { parseReference, removeImage, resolveImage } from './images.ts'
+import { removeImage, resolveImage } from './images.ts'
 import { engineInfo } from './info.ts'
 import { InstanceGuard } from './instance-guard.ts'
 import { listeningOf } from './listening.ts'
 import { readLogs } from './logs.ts'
 import { Networks } from './networks.ts'
 import { Observer } from './observe.ts'
+import { parseReference } from './reference.ts'
 import { Config, type Inspected } from './schema.ts'
 import { freeBytes, storedThings, writtenBytes } from './storage.ts'
 import { Volumes } from './volumes.ts'
@@ -27,7 +29,7 @@ const STOP_SLACK_MS = 10_000
 /** What it needs of the others. */
 export interface DockerNeeds {
   /** Who we are for a registry of images, by its host as it stands in their names; null: nobody in particular. */
-  readonly registryCredential: (host: string) => Promise<{ readonly host: string; readonly username: string; readonly password: string } | null>
+  readonly registryCredential: (host: string) => Promise<RegistryCredential | null>
 }
 
 /** Docker Engine on this machine. Opening it does not ask the engine: it may come up after us. */
@@ -46,6 +48,7 @@ export const docker: Driver<RuntimeParts, typeof Config, DockerNeeds | undefined
         const known = (await needs?.registryCredential(host)) ?? null
         return known && { username: known.username, password: known.password, serveraddress: known.host }
       },
+      registryLevel: async (host: string) => (await needs?.registryCredential(host))?.trust ?? 'untrusted',
       allowedRegistries: networks(config.registryNetworks),
       filter: new BuildFilter(installation, config.allowNetworks),
       guard: new InstanceGuard({ installation, range: config.instanceRange, allowLinkLocal: config.allowLinkLocal }),

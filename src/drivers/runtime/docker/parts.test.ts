@@ -4,11 +4,11 @@ import { parseRoutes } from '../../../lib/host-routes.ts'
 import { formatRange, parseRange } from '../../../lib/ipv4.ts'
 import type { InstanceSpec } from '../types.ts'
 import { containerBody } from './containers.ts'
-import { parseReference } from './images.ts'
 import { rangeCheck } from './info.ts'
 import { frames, LINE_BYTES, LineCutter } from './lines.ts'
 import { parseSockets } from './listening.ts'
 import { isSameRun } from './observe.ts'
+import { parseReference } from './reference.ts'
 
 describe('a reference', () => {
   test.each([
