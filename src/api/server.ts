@@ -8,6 +8,7 @@ import { pause } from '../lib/clock.ts'
 import { InvalidError, PlatformError, UnavailableError } from '../lib/errors.ts'
 import { randomWord } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import { mediaTypeOf, refuseOtherBodies, refuseUnread, takeBodies } from './bodies.ts'
 import type { Call, Handling } from './call.ts'
 import type { Endpoint } from './contract/endpoint.ts'
 import { type EndpointName, endpoints } from './contract/endpoints.ts'
@@ -56,11 +57,10 @@ export async function makeServer(handling: Handling, extras: readonly Extra[]): 
     reply.header('x-request-id', request.id)
     reply.header('x-content-type-options', 'nosniff')
   })
-  // Bodies that are streams are for their handler to read and to bound.
   const uploads = new Set(Object.values(endpoints).flatMap((one: Endpoint) => (one.upload === undefined ? [] : [one.upload])))
-  for (const type of uploads) server.addContentTypeParser(type, (_request, payload, done) => done(null, payload))
+  takeBodies(server, uploads)
   checkOrigin(server, handling.names)
-  boundBodies(server, (request) => request.url.startsWith('/git/') || uploads.has(String(request.headers['content-type'])))
+  boundBodies(server, (request) => request.url.startsWith('/git/') || uploads.has(mediaTypeOf(request) ?? ''))
   server.server.maxConnections = MOST_CONNECTIONS
   // Streams would keep close() waiting for ever.
   server.addHook('preClose', async () => stopping.abort())
@@ -117,6 +117,7 @@ function route(api: FastifyInstance, routing: Routing): void {
     ...(name === 'signIn' ? { config: { rateLimit: { max: SIGN_IN_TRIES_PER_MINUTE, timeWindow: '1 minute' } } } : {}),
     onRequest: async (request) => {
       actors.set(request, await recognise(routing.handling, endpoint, request))
+      refuseOtherBodies(endpoint, request)
     },
     handler: async (request, reply) => {
       const actor = actors.get(request)
@@ -135,6 +136,7 @@ interface Asked {
 async function handle(asked: Asked, routing: Routing): Promise<unknown> {
   const { request, reply } = asked
   const { endpoint, handling, name } = routing
+  refuseUnread(endpoint, request)
   const passed = await passDoor(handling, endpoint, asked)
   const stop = new AbortController()
   // When the token ends, the connection breaks in the middle of the answer; the next request is refused at the door.
@@ -203,7 +205,10 @@ function expectedOf(error: unknown): unknown {
   if (error instanceof PlatformError || !isHttpFault(error)) return error
   if (error.validation) {
     const problems = error.validation.map((one) => ({
-      path: `${error.validationContext ?? ''}${one.instancePath.replaceAll('/', '.')}`,
+      path: `${error.validationContext === 'querystring' ? 'query' : (error.validationContext ?? '')}${one.instancePath.replaceAll('/', '.')}`.replace(
+        /\.$/,
+        '',
+      ),
       // Of a wrong key in a record the rule that it breaks says more than that it is wrong.
       message: one.params?.issues?.[0]?.message ?? one.message ?? 'is not valid',
     }))
