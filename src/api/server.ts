@@ -16,6 +16,7 @@ import { boundBodies, HEADERS_MS, MOST_CONNECTIONS } from './deadlines.ts'
 import { passDoor, recognise } from './door.ts'
 import { handlers } from './endpoints/index.ts'
 import { problemOf } from './errors.ts'
+import { answerUnreadable, refuseDoubledHeaders } from './headers.ts'
 import { type LiveMessage, sendLive } from './live.ts'
 import { checkOrigin } from './origin.ts'
 
@@ -33,7 +34,9 @@ export async function makeServer(handling: Handling, extras: readonly Extra[]): 
     genReqId: () => randomWord(12),
     // Bounds of headers and bodies are in deadlines.ts: pushes may take as long as they move.
     requestTimeout: 0,
-    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 5_000 },
+    // A request without a Host is answered by the check of names.
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 5_000, requireHostHeader: false },
+    clientErrorHandler: answerUnreadable,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 500 },
     // Paths that are no paths are refused before there is a route; they get the same kind of answer.
@@ -59,6 +62,7 @@ export async function makeServer(handling: Handling, extras: readonly Extra[]): 
   })
   const uploads = new Set(Object.values(endpoints).flatMap((one: Endpoint) => (one.upload === undefined ? [] : [one.upload])))
   takeBodies(server, uploads)
+  refuseDoubledHeaders(server)
   checkOrigin(server, handling.names)
   boundBodies(server, (request) => request.url.startsWith('/git/') || uploads.has(mediaTypeOf(request) ?? ''))
   server.server.maxConnections = MOST_CONNECTIONS

@@ -123,6 +123,7 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'request.invalid': 'Path, query or body do not fit the schema; every problem is named with its path.',
   'request.too_large': 'The body is larger than this route takes.',
   'request.foreign_origin': 'A web page of another origin sent the request.',
+  'request.unreadable': 'What came is no HTTP request, or its headers are too large or too late.',
   'request.wrong_host': 'The server does not answer under this name. Add it to listen.names in the settings.',
   'request.too_many': 'Too many tries in a minute. Wait, as `Retry-After` says.',
   'request.too_many_open': 'The token has too many requests and streams open. Close some.',
