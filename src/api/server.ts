@@ -174,9 +174,12 @@ async function* prepend(first: Promise<IteratorResult<LiveMessage>>, rest: Async
   for (let next = await first; !next.done; next = await rest.next()) yield next.value
 }
 
-function lastEventIdOf(request: FastifyRequest): number | null {
-  const id = Number(request.headers['last-event-id'])
-  return Number.isSafeInteger(id) && id > 0 ? id : null
+/** Where the reader of a stream was; null: it does not say. Throws InvalidError `request.invalid`: to begin elsewhere would pass things over. */
+function lastEventIdOf({ headers }: FastifyRequest): number | null {
+  const said = headers['last-event-id']
+  if (said === undefined) return null
+  if (typeof said === 'string' && /^\d{1,15}$/.test(said)) return Number(said)
+  throw new InvalidError('request.invalid', `Last-Event-ID is the id of a message of this stream, and "${String(said).slice(0, 100)}" is none.`)
 }
 
 function sendProblem(failed: { readonly error: unknown; readonly request: FastifyRequest; readonly reply: FastifyReply }, log: Log): FastifyReply {
