@@ -121,7 +121,8 @@ function route(api: FastifyInstance, routing: Routing): void {
     ...(name === 'signIn' ? { config: { rateLimit: { max: SIGN_IN_TRIES_PER_MINUTE, timeWindow: '1 minute' } } } : {}),
     onRequest: async (request) => {
       actors.set(request, await recognise(routing.handling, endpoint, request))
-      refuseOtherBodies(endpoint, request)
+      // Of a folder nothing is read before it is known whether it may be sent there.
+      if (endpoint.upload === undefined) refuseOtherBodies(endpoint, request)
     },
     handler: async (request, reply) => {
       const actor = actors.get(request)
@@ -140,8 +141,9 @@ interface Asked {
 async function handle(asked: Asked, routing: Routing): Promise<unknown> {
   const { request, reply } = asked
   const { endpoint, handling, name } = routing
-  refuseUnread(endpoint, request)
   const passed = await passDoor(handling, endpoint, asked)
+  refuseUnread(endpoint, request)
+  if (endpoint.upload !== undefined) refuseOtherBodies(endpoint, request)
   const stop = new AbortController()
   // When the token ends, the connection breaks in the middle of the answer; the next request is refused at the door.
   const over = handling.sessions.open(asked.actor, () => {
@@ -223,6 +225,8 @@ function expectedOf(error: unknown): unknown {
   }
   if (error.statusCode === 429) return new UnavailableError('request.too_many', 'Too many tries; wait a minute.')
   if (error.statusCode === 413) return new InvalidError('request.too_large', 'The request is larger than this route takes.')
+  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return new InvalidError('request.invalid', 'A folder is sent as application/gzip, and all else as application/json: set the header Content-Type.')
   if (error.statusCode >= 400 && error.statusCode < 500) return new InvalidError('request.invalid', error.message)
   return error
 }
