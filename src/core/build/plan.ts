@@ -32,6 +32,7 @@ export function planBuild(checkout: Checkout): BuildPlan {
   const near: string[] = []
   for (const language of LANGUAGES.filter((one) => (kind === 'auto' ? one.kind !== 'steps' : one.kind === kind))) {
     const plan = language.plan(checkout)
+    if (!('not' in plan)) refuseUnrunTests(checkout, plan)
     if (!('not' in plan)) return kind === 'auto' ? plan : { ...plan, why: [`lockgate.yaml says ${kind}`, ...plan.why] }
     reasons.push(plan.not)
     if (plan.isNear) near.push(kind === 'auto' ? `This looks like ${language.called}, but ${plan.not}` : plan.not)
@@ -46,6 +47,12 @@ export function planBuild(checkout: Checkout): BuildPlan {
       `Nothing in the root says how it is built, but ${deeper.folder} has ${deeper.file}. Does the app live there? "lockgate app set NAME --root FOLDER" says so.`,
     )
   throw new BuildFailure('not_understood', `Nothing here says how it is built: ${[...new Set(reasons)].join('; ')}.`)
+}
+
+/** Tests that must pass, and that nobody would run. */
+function refuseUnrunTests({ manifest }: Checkout, plan: BuildPlan): void {
+  if (plan.kind === 'dockerfile' && manifest.build?.test !== undefined)
+    throw new BuildFailure('not_understood', 'lockgate.yaml has build.test, which is not run where a Dockerfile is built: write it as RUN into the Dockerfile')
 }
 
 const TELLTALES = new Set([
