@@ -27,13 +27,15 @@ export function filesToRead(files: readonly string[]): string[] {
  */
 export function planBuild(checkout: Checkout): BuildPlan {
   refuseMisread(checkout)
-  const kind = checkout.manifest.build?.kind ?? 'auto'
+  const said = checkout.manifest.build?.kind ?? 'auto'
+  // Naming a Dockerfile says the kind: where it is not there, nothing else was meant.
+  const kind = said === 'auto' && checkout.manifest.build?.dockerfile !== undefined ? 'dockerfile' : said
   const reasons: string[] = []
   const near: string[] = []
   for (const language of LANGUAGES.filter((one) => (kind === 'auto' ? one.kind !== 'steps' : one.kind === kind))) {
     const plan = language.plan(checkout)
     if (!('not' in plan)) refuseUnrunTests(checkout, plan)
-    if (!('not' in plan)) return kind === 'auto' ? plan : { ...plan, why: [`lockgate.yaml says ${kind}`, ...plan.why] }
+    if (!('not' in plan)) return said === 'auto' ? plan : { ...plan, why: [`lockgate.yaml says ${kind}`, ...plan.why] }
     reasons.push(plan.not)
     if (plan.isNear) near.push(kind === 'auto' ? `This looks like ${language.called}, but ${plan.not}` : plan.not)
   }
