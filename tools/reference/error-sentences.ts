@@ -61,6 +61,7 @@ export const ERROR_SENTENCES: Readonly<Record<string, string>> = {
   'config.no_revision': 'The environment has no configuration of that number.',
   'config.no_such_key': 'A key that was to be unset is not there. Nothing was changed.',
   'config.nothing_changed': 'The configuration is already as asked, so no revision was made.',
+  'config.too_large': 'All values of a configuration together are more than a program can be given.',
   'config.too_many_keys': 'An environment has a bounded number of keys; larger things belong into a file or a volume.',
   'config.value_too_large': 'A value has at most 64 KiB and no NUL byte: environment variables cannot hold more.',
   'config_revision.not_found': 'There is no such configuration revision.',
