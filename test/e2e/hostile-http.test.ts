@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { endpoints } from '../../src/api/contract/endpoints.ts'
 import { attacked } from '../support/attacked.ts'
-import { CALLS } from '../support/hostile-calls.ts'
+import { CALLS, HOSTS_OF_ADMINS } from '../support/hostile-calls.ts'
 import { BODIES, DOUBLED, FRAMES, ORIGINS, type RawRow, TOKENS } from '../support/hostile-http.ts'
 import { problemIn, sendRaw } from '../support/raw-http.ts'
 
@@ -43,6 +43,18 @@ describe('tokens', () => {
     const { apiUrl, token } = lockgate()
     expect((await fetch(`${apiUrl}/v1/me`, { headers: { authorization: `bEARER  ${token}` } })).status).toBe(200)
   })
+})
+
+test.each(HOSTS_OF_ADMINS)('the hostname %j is not for an administrator of one project', async (host) => {
+  const { secret } = await lockgate().call(endpoints.createToken, { body: { name: `to-${host}`.replaceAll('*', 'all'), role: 'admin', project: 'default' } })
+
+  const answer = await fetch(`${lockgate().apiUrl}/v1/apps/target/environments/production/domains`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ host }),
+  })
+
+  expect({ status: answer.status, code: ((await answer.json()) as { readonly code: string }).code }).toEqual({ status: 403, code: 'domain.needs_admin' })
 })
 
 describe('calls', () => {

@@ -270,3 +270,33 @@ const sources: readonly CallRow[] = [
 ]
 
 export const CALLS: readonly CallRow[] = [...paths, ...queries, ...places, ...names, ...hosts, ...values, ...deployments, ...sources]
+
+/** Hostnames that need an administrator of the installation. */
+export const HOSTS_OF_ADMINS: readonly string[] = [
+  'com',
+  '*.com',
+  'co.uk',
+  '*.co.uk',
+  'github.io',
+  '*.github.io',
+  'xn--p1ai',
+  '*.xn--p1ai',
+  'xn--55qx5d.cn',
+  'foo.ck',
+  '*.ck',
+  'kawasaki.jp',
+  '*.kawasaki.jp',
+  's3.amazonaws.com',
+  '127.0.0.1',
+  '1.2.3',
+  '127.1',
+  '2130706433',
+  '0x7f.1',
+  '0177.0.0.1',
+  'a.1',
+  'shop.0x',
+  '*.1.2.3',
+  'intranet',
+  'metadata',
+  'broadcasthost',
+]
