@@ -47,9 +47,11 @@ export async function passDoor(
 /** The token of a request: `Authorization: Bearer`; with `basic` also the password of Basic, for git, which can send nothing else. */
 export function bearerOf(request: FastifyRequest, how: { readonly basic: boolean }): string {
   const header = request.headers.authorization ?? ''
-  if (header.startsWith('Bearer ')) return header.slice(7).trim()
-  if (how.basic && header.startsWith('Basic ')) {
-    const [, password] = /^[^:]*:([\s\S]*)$/.exec(Buffer.from(header.slice(6), 'base64').toString()) ?? []
+  // The name of a scheme has no case (RFC 9110, 11.1).
+  const [, scheme = '', rest = ''] = /^(\S+) +(\S.*)$/.exec(header) ?? []
+  if (scheme.toLowerCase() === 'bearer') return rest.trim()
+  if (how.basic && scheme.toLowerCase() === 'basic') {
+    const [, password] = /^[^:]*:([\s\S]*)$/.exec(Buffer.from(rest, 'base64').toString()) ?? []
     if (password !== undefined && password !== '') return password
   }
   throw new UnauthenticatedError('actor.no_token', 'No token came with this request. Sign in with "lockgate login".')

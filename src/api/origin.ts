@@ -16,7 +16,7 @@ export function checkOrigin(server: FastifyInstance, names: readonly string[]): 
     if (name === null || !(own.has(name) || name.endsWith('.localhost') || isIP(name) !== 0))
       throw new ForbiddenError(
         'request.wrong_host',
-        `This server does not answer as "${host.slice(0, 100)}". An administrator adds the name to listen.names in the settings, or use an address.`,
+        `This server does not answer ${host === '' ? 'without a Host' : `as "${host.slice(0, 100)}"`}. An administrator adds the name to listen.names in the settings, or use an address.`,
       )
     const { origin } = request.headers
     if (origin !== undefined && origin !== 'null' && URL.canParse(origin) && new URL(origin).host === host) return

@@ -8,6 +8,7 @@ import { pause } from '../lib/clock.ts'
 import { InvalidError, PlatformError, UnavailableError } from '../lib/errors.ts'
 import { randomWord } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import { mediaTypeOf, refuseOtherBodies, refuseUnread, takeBodies } from './bodies.ts'
 import type { Call, Handling } from './call.ts'
 import type { Endpoint } from './contract/endpoint.ts'
 import { type EndpointName, endpoints } from './contract/endpoints.ts'
@@ -15,6 +16,7 @@ import { boundBodies, HEADERS_MS, MOST_CONNECTIONS } from './deadlines.ts'
 import { passDoor, recognise } from './door.ts'
 import { handlers } from './endpoints/index.ts'
 import { problemOf } from './errors.ts'
+import { answerUnreadable, refuseDoubledHeaders } from './headers.ts'
 import { type LiveMessage, sendLive } from './live.ts'
 import { checkOrigin } from './origin.ts'
 
@@ -32,7 +34,9 @@ export async function makeServer(handling: Handling, extras: readonly Extra[]): 
     genReqId: () => randomWord(12),
     // Bounds of headers and bodies are in deadlines.ts: pushes may take as long as they move.
     requestTimeout: 0,
-    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 5_000 },
+    // A request without a Host is answered by the check of names.
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: 5_000, requireHostHeader: false },
+    clientErrorHandler: answerUnreadable,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 500 },
     // Paths that are no paths are refused before there is a route; they get the same kind of answer.
@@ -56,11 +60,11 @@ export async function makeServer(handling: Handling, extras: readonly Extra[]): 
     reply.header('x-request-id', request.id)
     reply.header('x-content-type-options', 'nosniff')
   })
-  // Bodies that are streams are for their handler to read and to bound.
   const uploads = new Set(Object.values(endpoints).flatMap((one: Endpoint) => (one.upload === undefined ? [] : [one.upload])))
-  for (const type of uploads) server.addContentTypeParser(type, (_request, payload, done) => done(null, payload))
+  takeBodies(server, uploads)
+  refuseDoubledHeaders(server)
   checkOrigin(server, handling.names)
-  boundBodies(server, (request) => request.url.startsWith('/git/') || uploads.has(String(request.headers['content-type'])))
+  boundBodies(server, (request) => request.url.startsWith('/git/') || uploads.has(mediaTypeOf(request) ?? ''))
   server.server.maxConnections = MOST_CONNECTIONS
   // Streams would keep close() waiting for ever.
   server.addHook('preClose', async () => stopping.abort())
@@ -117,6 +121,8 @@ function route(api: FastifyInstance, routing: Routing): void {
     ...(name === 'signIn' ? { config: { rateLimit: { max: SIGN_IN_TRIES_PER_MINUTE, timeWindow: '1 minute' } } } : {}),
     onRequest: async (request) => {
       actors.set(request, await recognise(routing.handling, endpoint, request))
+      // Of a folder nothing is read before it is known whether it may be sent there.
+      if (endpoint.upload === undefined) refuseOtherBodies(endpoint, request)
     },
     handler: async (request, reply) => {
       const actor = actors.get(request)
@@ -136,6 +142,8 @@ async function handle(asked: Asked, routing: Routing): Promise<unknown> {
   const { request, reply } = asked
   const { endpoint, handling, name } = routing
   const passed = await passDoor(handling, endpoint, asked)
+  refuseUnread(endpoint, request)
+  if (endpoint.upload !== undefined) refuseOtherBodies(endpoint, request)
   const stop = new AbortController()
   // When the token ends, the connection breaks in the middle of the answer; the next request is refused at the door.
   const over = handling.sessions.open(asked.actor, () => {
@@ -168,9 +176,12 @@ async function* prepend(first: Promise<IteratorResult<LiveMessage>>, rest: Async
   for (let next = await first; !next.done; next = await rest.next()) yield next.value
 }
 
-function lastEventIdOf(request: FastifyRequest): number | null {
-  const id = Number(request.headers['last-event-id'])
-  return Number.isSafeInteger(id) && id > 0 ? id : null
+/** Where the reader of a stream was; null: it does not say. Throws InvalidError `request.invalid`: to begin elsewhere would pass things over. */
+function lastEventIdOf({ headers }: FastifyRequest): number | null {
+  const said = headers['last-event-id']
+  if (said === undefined) return null
+  if (typeof said === 'string' && /^\d{1,15}$/.test(said)) return Number(said)
+  throw new InvalidError('request.invalid', `Last-Event-ID is the id of a message of this stream, and "${String(said).slice(0, 100)}" is none.`)
 }
 
 function sendProblem(failed: { readonly error: unknown; readonly request: FastifyRequest; readonly reply: FastifyReply }, log: Log): FastifyReply {
@@ -203,7 +214,10 @@ function expectedOf(error: unknown): unknown {
   if (error instanceof PlatformError || !isHttpFault(error)) return error
   if (error.validation) {
     const problems = error.validation.map((one) => ({
-      path: `${error.validationContext ?? ''}${one.instancePath.replaceAll('/', '.')}`,
+      path: `${error.validationContext === 'querystring' ? 'query' : (error.validationContext ?? '')}${one.instancePath.replaceAll('/', '.')}`.replace(
+        /\.$/,
+        '',
+      ),
       // Of a wrong key in a record the rule that it breaks says more than that it is wrong.
       message: one.params?.issues?.[0]?.message ?? one.message ?? 'is not valid',
     }))
@@ -211,6 +225,8 @@ function expectedOf(error: unknown): unknown {
   }
   if (error.statusCode === 429) return new UnavailableError('request.too_many', 'Too many tries; wait a minute.')
   if (error.statusCode === 413) return new InvalidError('request.too_large', 'The request is larger than this route takes.')
+  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return new InvalidError('request.invalid', 'A folder is sent as application/gzip, and all else as application/json: set the header Content-Type.')
   if (error.statusCode >= 400 && error.statusCode < 500) return new InvalidError('request.invalid', error.message)
   return error
 }

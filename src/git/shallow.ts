@@ -8,10 +8,10 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { hasCode, InvalidError } from '../lib/errors.ts'
 import { randomWord } from '../lib/ids.ts'
-import { launch } from '../lib/run.ts'
+import { launch, run } from '../lib/run.ts'
 
 /** What a shallow push begins with: pkt-lines `shallow <commit>`, then commands, a flush, and the pack (gitprotocol-pack(5)). */
-const SHALLOW = /^[0-9a-f]{4}shallow ([0-9a-f]{40,64})/
+const SHALLOW = /^[0-9a-f]{4}shallow ([0-9a-f]{40}|[0-9a-f]{64})\n?$/
 const LONGEST_HEADER = 1024 * 1024
 
 export interface ShallowPush {
@@ -36,10 +36,11 @@ export async function takeInShallow(body: Readable, push: ShallowPush): Promise<
   const forget = (): Promise<void> => rm(path, { force: true })
   try {
     await pipeline(body, bounded(push.maxBytes), createWriteStream(path, { mode: 0o600 }))
-    const { ends, packAt } = await readHeader(path)
+    const { ends, commandsAt, packAt } = await readHeader(path)
     await indexPack(path, packAt, push)
-    await rememberEnds(push.repository, ends)
-    return { body: createReadStream(path), forget }
+    await rememberEnds(push.repository, await missingBehind(ends, push))
+    // Without its ends: what of them matters is known now, and git takes it for a push like any other.
+    return { body: createReadStream(path, { start: commandsAt }), forget }
   } catch (error) {
     await forget()
     throw error
@@ -48,6 +49,8 @@ export async function takeInShallow(body: Readable, push: ShallowPush): Promise<
 
 function peek(stream: Readable, bytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    // What failed before anybody looked says nothing any more.
+    if (stream.destroyed) return reject(stream.errored ?? new InvalidError('push.not_understood', 'This push ends before it began.'))
     const look = (): void => {
       const chunk: Buffer | null = stream.read(bytes)
       if (chunk === null && !stream.readableEnded) return
@@ -71,8 +74,16 @@ function bounded(most: number) {
   }
 }
 
-/** The ends of the history that the pusher has, and where the pack begins (its end where there is none). */
-async function readHeader(path: string): Promise<{ readonly ends: readonly string[]; readonly packAt: number }> {
+interface Header {
+  /** The ends of the history that the pusher has. */
+  readonly ends: readonly string[]
+  /** Where the first line stands that is no end. */
+  readonly commandsAt: number
+  /** Where the pack begins: the end of the file where there is none. */
+  readonly packAt: number
+}
+
+async function readHeader(path: string): Promise<Header> {
   const file = await open(path)
   try {
     const buffer = Buffer.alloc(LONGEST_HEADER)
@@ -80,14 +91,20 @@ async function readHeader(path: string): Promise<{ readonly ends: readonly strin
     const header = buffer.subarray(0, bytesRead)
     const ends: string[] = []
     let at = 0
+    let commandsAt = 0
     for (;;) {
       const length = Number.parseInt(header.subarray(at, at + 4).toString('latin1'), 16)
       if (!Number.isInteger(length) || (length !== 0 && length < 4))
         throw new InvalidError('push.not_understood', 'This push does not begin as git begins one.')
-      if (length === 0) return { ends, packAt: at + 4 }
-      const [, end] = SHALLOW.exec(header.subarray(at, at + length).toString('latin1')) ?? []
-      if (end !== undefined) ends.push(end)
+      if (length === 0) return { ends, commandsAt, packAt: at + 4 }
+      const line = header.subarray(at, at + length).toString('latin1')
+      const [, end] = SHALLOW.exec(line) ?? []
+      if (end === undefined && line.startsWith('shallow ', 4))
+        throw new InvalidError('push.not_understood', 'This push has an end of its history that names no commit.')
       at += length
+      if (end === undefined) continue
+      ends.push(end)
+      commandsAt = at
     }
   } finally {
     await file.close()
@@ -113,8 +130,27 @@ function indexPack(path: string, start: number, push: ShallowPush): Promise<void
   })
 }
 
+/**
+ * Those ends behind which something is missing here. A pusher's clone may be shallow where this repository is not: to cut its history
+ * there as well would take it away from everybody.
+ */
+async function missingBehind(ends: readonly string[], push: ShallowPush): Promise<string[]> {
+  const git = async (args: readonly string[], lines: readonly string[]): Promise<string[][]> => {
+    const { stdout } = await run('git', args, { env: push.env, cwd: push.repository, input: lines.map((line) => `${line}\n`).join('') })
+    return stdout.split('\n').map((line) => line.split(' '))
+  }
+  // Only commits of its own history: what is cut already shows no parents.
+  const commits = (await git(['cat-file', '--batch-check'], ends)).flatMap(([id = '', type]) => (type === 'commit' ? [id] : []))
+  if (commits.length === 0) return []
+  const known = await git(['rev-list', '--no-walk', '--parents', '--stdin'], commits)
+  const parents = [...new Set(known.flatMap(([, ...rest]) => rest))]
+  const missing = new Set((await git(['cat-file', '--batch-check'], parents)).flatMap(([id = '', what]) => (what === 'missing' ? [id] : [])))
+  return known.flatMap(([id = '', ...rest]) => (rest.some((parent) => missing.has(parent)) ? [id] : []))
+}
+
 /** Adds to the file `shallow` of the repository, under git's own lock for it. */
 async function rememberEnds(repository: string, ends: readonly string[]): Promise<void> {
+  if (ends.length === 0) return
   const lock = join(repository, 'shallow.lock')
   try {
     await (await open(lock, 'wx', 0o600)).close()

@@ -11,7 +11,7 @@ import { authenticate } from '../core/actor/token.ts'
 import { type App, AppName } from '../core/app/app.ts'
 import { findApp } from '../core/app/remove.ts'
 import type { Context } from '../core/context.ts'
-import { ForbiddenError, NotFoundError } from '../lib/errors.ts'
+import { ForbiddenError, InvalidError, NotFoundError } from '../lib/errors.ts'
 import { launch, launchBounded } from '../lib/run.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
 import type { HookSocket } from './hook-socket.ts'
@@ -88,12 +88,8 @@ async function serve(needs: GitNeeds, exchange: Exchange): Promise<void> {
   const over = needs.sessions.open(by.actor, () => request.raw.destroy())
   reply.raw.once('close', over)
   if (service === 'git-receive-pack') await needs.repositories.mustHaveRoom(by.app.name)
-  const given = bodyOf(request)
-  const isShallow = service === 'git-receive-pack' && (await isShallowPush(given))
   const repository = needs.repositories.pathOf(by.app.name)
-  const { body, forget } = isShallow
-    ? await takeInShallow(given, { repository, env: GIT_ENVIRONMENT, maxBytes: LARGEST_PUSH_BYTES })
-    : { body: given, forget: async () => undefined }
+  const { body, forget } = await bodyFor(service, { request, repository })
   // Whoever has left while a shallow push was taken in leaves nothing behind.
   if (reply.raw.destroyed) return forget()
   const { ticket, done } = needs.hooks.issue(by)
@@ -115,9 +111,34 @@ interface Exchange {
   readonly reply: FastifyReply
 }
 
-/** The body as git sent it, unzipped. An end on either side is an end on the other. */
+interface Body {
+  readonly body: Readable
+  /** To be called when it was read. */
+  readonly forget: () => Promise<void>
+}
+
+/** What git is given of a request; of a push out of a shallow clone what is left to do. */
+async function bodyFor(service: string, { request, repository }: { readonly request: FastifyRequest; readonly repository: string }): Promise<Body> {
+  const given = bodyOf(request)
+  try {
+    // Looked at for fetches too: what cannot be unzipped is refused before an answer has begun.
+    const isShallow = await isShallowPush(given)
+    if (!isShallow || service !== 'git-receive-pack') return { body: given, forget: async () => undefined }
+    return await takeInShallow(given, { repository, env: GIT_ENVIRONMENT, maxBytes: LARGEST_PUSH_BYTES })
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))
+      throw new InvalidError('push.not_understood', 'This request says that it is gzip, and cannot be unzipped.', { cause: error })
+    throw error
+  }
+}
+
+/** The body as git sent it, unzipped. An end on either side is an end on the other. Throws InvalidError `request.invalid`. */
 function bodyOf(request: FastifyRequest): Readable {
-  if (request.headers['content-encoding'] !== 'gzip') return request.raw
+  const coding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity'
+  if (coding === 'identity') return request.raw
+  // RFC 9110, 8.4.1.3: they are the same.
+  if (coding !== 'gzip' && coding !== 'x-gzip')
+    throw new InvalidError('request.invalid', `git sends gzip or nothing, and not the Content-Encoding "${coding.slice(0, 100)}".`)
   return pipeline(request.raw, createGunzip(), () => undefined)
 }
 

@@ -15,6 +15,8 @@ test.each([
   ['overwrites its line', 'good\rbad', 'goodbad'],
   ['rings and steps back', 'a\u0007\bb', 'ab'],
   ['uses the one-byte forms', 'a\u009b2Jb\u009dc', 'a2Jbc'],
+  ['turns the rest of its line round', 'a\u202eb\u202cc', 'abc'],
+  ['isolates a part that is turned round', 'a\u2067b\u2066c\u2069\u2069', 'abc'],
   ['ends in the middle', `a${ESC}`, 'a'],
   ['ends in the middle of a title', `a${ESC}]0;half`, 'a'],
 ])('text that %s does nothing', (_what, text, plain) => {
@@ -22,7 +24,7 @@ test.each([
 })
 
 test('lines, tabs and every alphabet stay', () => {
-  expect(plainText('a\tb\nc ü 漢字 🚀')).toBe('a\tb\nc ü 漢字 🚀')
+  expect(plainText('a\tb\nc ü 漢字 שלום 🚀')).toBe('a\tb\nc ü 漢字 שלום 🚀')
 })
 
 test('colours stay where they are wanted, and nothing else does', () => {

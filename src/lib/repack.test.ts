@@ -134,7 +134,53 @@ describe('refused is', () => {
   test('an archive that breaks off', async () => {
     const archive = await anArchive({ name: 'big', text: 'x'.repeat(100_000) })
 
-    expect(await refusal(archive.subarray(0, 50_000))).toContain('cannot be read')
+    expect(await refusal(archive.subarray(0, 50_000))).toContain('ends before its end')
+  })
+
+  test('an archive whose writer ended between two files', async () => {
+    const archive = await anArchive({ name: 'a', text: 'x' }, { name: 'b', text: 'x' })
+
+    expect(await refusal(archive.subarray(0, 1024))).toContain('ends before its end')
+  })
+
+  test.each([
+    ['a hard link', '1', 'x'],
+    ['a link', '2', 'x'],
+    ['a folder', '5', 'd/'],
+  ])('%s that claims to have content', async (_name, type, name) => {
+    // Behind it the guard would pass over what the library reads as an entry.
+    const archive = Buffer.concat([rawHeader(name, '00000001000\0', type), rawHeader('hidden', '00000000000\0', '0'), Buffer.alloc(1024)])
+
+    expect(await refusal(archive)).toContain('claims to have content')
+  })
+
+  test.each(['99 path=/etc/x\n', 'xx path=/etc/x\n', '-6 path=/etc/x\n', '0 path=/etc/xyz\n', '8 nokey\n', '14 path=/etc/x'])(
+    'an extended header with the record %j',
+    async (text) => {
+      const record = Buffer.alloc(512)
+      record.write(text)
+      const size = text.length.toString(8).padStart(11, '0')
+      const archive = Buffer.concat([rawHeader('x', `${size}\0`, 'x'), record, rawHeader('index.html', '00000000000\0', '0'), Buffer.alloc(1024)])
+
+      expect(await refusal(archive)).toContain('extended header that cannot be read')
+    },
+  )
+
+  test('a name that is not UTF-8, one that is too long, and an entry of no known kind', async () => {
+    const latin = rawHeader('a?b', '00000000000\0', '0')
+    latin[1] = 0xff
+    latin.fill(' ', 148, 156)
+    latin.write(
+      `${latin
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, '0')}\0 `,
+      148,
+    )
+
+    expect(await refusal(Buffer.concat([latin, Buffer.alloc(1024)]))).toContain('not written in UTF-8')
+    expect(await refusal(await anArchive({ name: `d/${'x'.repeat(256)}`, text: '' }))).toContain('longer than 255 bytes')
+    expect(await refusal(Buffer.concat([rawHeader('label', '00000000000\0', 'V'), Buffer.alloc(1024)]))).toContain('of a kind that is no file')
   })
 
   test('what is no archive', async () => {

@@ -21,6 +21,9 @@ export interface RepackOptions {
   readonly summed?: (hash: string) => void
 }
 
+/** What file systems take (NAME_MAX). */
+const LONGEST_NAME = 255
+
 /** Files of an app; a build that makes more has packed something it did not mean. */
 export const MAX_ENTRIES = 500_000
 
@@ -84,7 +87,8 @@ class Repacking {
     this.#refuseBelowLinks(full)
     if (header.type === 'directory') return this.#folder(full, header.mode)
     if (header.type === 'symlink' || header.type === 'link') return this.#link(full, header)
-    if (header.type !== 'file' && header.type !== 'contiguous-file') throw refuse(`has ${name}, which is a ${header.type}`)
+    if (header.type !== 'file' && header.type !== 'contiguous-file')
+      throw refuse(`has ${name}, which is ${header.type ? `a ${header.type}` : 'of a kind that is no file, folder or link'}`)
     this.#seen.set(full, 'file')
     const mode = ((header.mode ?? 0o644) & 0o755) | 0o600
     const hash = createHash('sha256')
@@ -157,6 +161,10 @@ function cleanName(name: string): string {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.')
   if (name.startsWith('/') || parts.includes('..') || name.includes('\0') || name.length > 4096)
     throw refuse(`has the path ${JSON.stringify(name.slice(0, 200))}, which leads outside`)
+  // As the reader of the archive decodes what is not UTF-8: the file would have another name than it had.
+  if (name.includes('\ufffd')) throw refuse(`has the path ${JSON.stringify(name.slice(0, 200))}, which is not written in UTF-8`)
+  const long = parts.find((part) => Buffer.byteLength(part) > LONGEST_NAME)
+  if (long !== undefined) throw refuse(`has the name ${JSON.stringify(long.slice(0, 60))}…, which is longer than ${LONGEST_NAME} bytes`)
   return parts.join('/')
 }
 

@@ -4,11 +4,15 @@ import { InvalidError } from './errors.ts'
 const BLOCK = 512
 const RECORD_BYTES = 1024 * 1024
 const RECORDS = new Set(['x', 'g', 'L', 'K'])
+const PAX = new Set(['x', 'g'])
+/** Links, devices, folders and pipes: nothing of theirs stands behind their headers. */
+const WITHOUT_CONTENT = new Set(['1', '2', '3', '4', '5', '6'])
 
 /**
  * Passes a tar stream on while it watches what the tar library would hold in memory: its extended headers (pax and GNU
  * long names, POSIX.1-2017 "pax"), which may claim any size. Also counts every byte, so that a stream that unpacks to more
- * than `maxBytes` ends early, whatever its headers say.
+ * than `maxBytes` ends early, whatever its headers say. What this guard and the library would read differently is refused, and so is an
+ * archive that ends before its end: whoever wrote it may have died there.
  */
 export class TarGuard extends Transform {
   readonly #maxBytes: number
@@ -16,7 +20,8 @@ export class TarGuard extends Transform {
   #declared = 0
   #held: Buffer = Buffer.alloc(0)
   #skip = 0
-  #record: Buffer[] | null = null
+  #record: { readonly isPax: boolean; readonly size: number; readonly parts: Buffer[] } | null = null
+  #hasEnded = false
 
   constructor(maxBytes: number) {
     super()
@@ -34,12 +39,17 @@ export class TarGuard extends Transform {
     }
   }
 
+  override _flush(done: TransformCallback): void {
+    const isWhole = this.#hasEnded && this.#held.length === 0 && this.#skip === 0
+    done(isWhole || this.#bytes === 0 ? null : refuse('ends before its end: whatever wrote it did not finish'))
+  }
+
   #watch(chunk: Buffer): void {
     let rest = chunk
     while (rest.length > 0) {
       if (this.#skip > 0) {
         const part = rest.subarray(0, this.#skip)
-        this.#record?.push(part)
+        this.#record?.parts.push(part)
         this.#skip -= part.length
         rest = rest.subarray(part.length)
         if (this.#skip === 0) this.#endRecord()
@@ -55,7 +65,10 @@ export class TarGuard extends Transform {
   }
 
   #header(block: Buffer): void {
-    if (block.every((byte) => byte === 0)) return
+    if (block.every((byte) => byte === 0)) {
+      this.#hasEnded = true
+      return
+    }
     const text = block
       .subarray(124, 136)
       .toString('latin1')
@@ -67,12 +80,13 @@ export class TarGuard extends Transform {
     const type = String.fromCharCode(block[156] ?? 0)
     // Its holes are written out by who unpacks it.
     if (type === 'S') throw refuse('has a sparse file')
+    if (size > 0 && WITHOUT_CONTENT.has(type)) throw refuse('has a link, folder or device that claims to have content')
     const isRecord = RECORDS.has(type)
     if (isRecord && size > RECORD_BYTES) throw refuse('has an extended header of more than 1 MB')
     // Refused at its header, before the engine has written what fits.
     if (this.#declared + size > this.#maxBytes) throw this.#tooBig()
     this.#declared += size
-    this.#record = isRecord ? [] : null
+    this.#record = isRecord ? { isPax: PAX.has(type), size, parts: [] } : null
     this.#skip = Math.ceil(size / BLOCK) * BLOCK
   }
 
@@ -80,13 +94,29 @@ export class TarGuard extends Transform {
     return refuse(`unpacks to more than ${Math.round(this.#maxBytes / 1024 / 1024)} MB`)
   }
 
-  /** A size in an extended header would let this guard and the library read different entries. */
   #endRecord(): void {
     const record = this.#record
     this.#record = null
-    if (record?.some((part) => part.includes('GNU.sparse.'))) throw refuse('has a sparse file')
-    if (record && /(^|\n)\d+ size=/.test(Buffer.concat(record).toString('latin1'))) throw refuse('has an entry whose size stands in an extended header')
+    if (!record?.isPax) return
+    for (const key of keysOf(Buffer.concat(record.parts).subarray(0, record.size))) {
+      if (key.startsWith('GNU.sparse.')) throw refuse('has a sparse file')
+      // It would let this guard and the library read different entries.
+      if (key === 'size') throw refuse('has an entry whose size stands in an extended header')
+    }
   }
+}
+
+/** The keys of `length key=value` lines; one that is none would lose a name or a link to who passes over it. */
+function keysOf(record: Buffer): string[] {
+  const keys: string[] = []
+  for (let at = 0; at < record.length; ) {
+    const [head = '', digits = '', key = ''] = /^(\d{1,7}) ([^=\n]+)=/.exec(record.subarray(at, at + 1_000).toString('latin1')) ?? []
+    const end = at + Number(digits)
+    if (head === '' || end < at + head.length + 1 || end > record.length || record[end - 1] !== 0x0a) throw refuse('has an extended header that cannot be read')
+    keys.push(key)
+    at = end
+  }
+  return keys
 }
 
 function refuse(what: string): InvalidError {

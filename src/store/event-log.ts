@@ -23,9 +23,13 @@ export async function append(db: Db, event: NewEvent, how: { readonly at: number
 export const EVENTS = { table: 'event', key: 'seq', json: ['data', 'actor'] } as const
 
 /** Events after `seq` that the scope may see, oldest first. */
-export async function eventsAfter(db: Db, after: { readonly scope: Scope; readonly seq: number; readonly limit: number }): Promise<Event[]> {
+export async function eventsAfter(
+  db: Db,
+  after: { readonly scope: Scope & { readonly appId?: string }; readonly seq: number; readonly limit: number },
+): Promise<Event[]> {
   let query = db.selectFrom('event').selectAll().where('seq', '>', after.seq).orderBy('seq').limit(after.limit)
   if (after.scope.projectId !== null) query = query.where('project_id', '=', after.scope.projectId)
+  if (after.scope.appId !== undefined) query = query.where('app_id', '=', after.scope.appId)
   return (await query.execute()).map((row) => ({
     seq: Number(row['seq']),
     at: Number(row['at']),

@@ -73,7 +73,7 @@ export interface Nouns {
 /** Reading only: what the API's queries get. */
 export type ReadStore = { readonly [N in keyof Nouns]: Reading<Nouns[N]> } & {
   /** Events after `seq` that the scope may see, oldest first. */
-  eventsAfter(scope: Scope, seq: number, limit: number): Promise<Event[]>
+  eventsAfter(scope: Scope & { readonly appId?: string }, seq: number, limit: number): Promise<Event[]>
   /** The greatest edge generation that was ever wanted. */
   edgeGeneration(): Promise<number>
 }

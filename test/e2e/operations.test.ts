@@ -340,7 +340,7 @@ describe('configuration', () => {
     expect(await refused({ set: { LOCKGATE_APP: '1' } })).toMatchObject({ detail: expect.stringContaining('are ours') })
     expect(await refused({ set: { LARGE: 'x'.repeat(65_537) } })).toMatchObject({ code: 'config.value_too_large' })
     expect(await refused({ set: { GREETING: 'hi there' } })).toMatchObject({ code: 'config.nothing_changed' })
-    expect(await refused({ unset: ['NOT_THERE'] })).toMatchObject({ code: 'config.nothing_changed' })
+    expect(await refused({ unset: ['NOT_THERE'] })).toMatchObject({ code: 'config.no_such_key' })
     const before = await lockgate.call(endpoints.readConfig, here('empty'))
     const early = await lockgate.call(endpoints.changeConfig, { ...here('empty'), body: { set: { EARLY: '1' } } })
     expect(before.revision).toBeNull()

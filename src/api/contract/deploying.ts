@@ -50,7 +50,7 @@ export const deploying = {
     summary: 'List deployments, newest first',
     permission: 'app.read',
     params: EnvironmentParams,
-    query: z.object({ limit: Limit }),
+    query: z.strictObject({ limit: Limit }),
     response: z.array(resource.Deployment),
   }),
   readDeployment: endpoint({
@@ -101,7 +101,7 @@ export const deploying = {
     summary: 'List releases, newest first',
     permission: 'app.read',
     params: EnvironmentParams,
-    query: z.object({ limit: Limit }),
+    query: z.strictObject({ limit: Limit }),
     response: z.array(resource.Release),
   }),
   listBuilds: endpoint({
@@ -110,7 +110,7 @@ export const deploying = {
     summary: 'List builds, newest first',
     permission: 'app.read',
     params: EnvironmentParams,
-    query: z.object({ limit: Limit }),
+    query: z.strictObject({ limit: Limit }),
     response: z.array(resource.Build),
   }),
   listAllBuilds: endpoint({
@@ -118,7 +118,7 @@ export const deploying = {
     path: '/v1/builds',
     summary: 'Builds of all apps one may see, newest first: what runs, and what waits',
     permission: 'app.read',
-    query: z.object({ limit: Limit, status: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled', 'superseded']).optional() }),
+    query: z.strictObject({ limit: Limit, status: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled', 'superseded']).optional() }),
     response: z.array(resource.Build),
   }),
   readBuild: endpoint({ method: 'GET', path: '/v1/builds/:id', summary: 'Show a build', permission: 'app.read', params: IdParams, response: resource.Build }),

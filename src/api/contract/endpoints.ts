@@ -148,7 +148,7 @@ export const endpoints = {
     summary: 'Remove a hostname',
     permission: 'domain.write',
     params: EnvironmentParams,
-    query: z.object({ host: HostName, path: PathPrefix.default('/' as PathPrefix) }),
+    query: z.strictObject({ host: HostName, path: PathPrefix.default('/' as PathPrefix) }),
     response: resource.Environment,
   }),
 

@@ -14,9 +14,13 @@ export const IdParams = z.object({
 })
 /** Numbers of releases, revisions, events: more than there will ever be. */
 export const MOST_ROWS = 1_000_000_000_000
-export const Limit = z.coerce.number().int().min(1).max(1000).default(50)
-export const LogQuery = z.object({
-  lines: z.coerce.number().int().min(0).max(10_000).default(200).describe('How many of the last lines; streams go on from there'),
+/** A whole number of a query, written in digits: nothing that only a program would read as one (`0x10`, `1e3`, a blank). */
+export function whole(least: number, most: number) {
+  return z.preprocess((text) => (typeof text === 'string' && /^\d{1,15}$/.test(text) ? Number(text) : text), z.int('a whole number').min(least).max(most))
+}
+export const Limit = whole(1, 1000).default(50)
+export const LogQuery = z.strictObject({
+  lines: whole(0, 10_000).default(200).describe('How many of the last lines; streams go on from there'),
 })
 /** A branch or tag, or a pattern of them; nothing git would read as syntax. */
 export const RefPattern = z
@@ -49,14 +53,17 @@ export const Planning = { plan: z.boolean().default(false).describe('Only say wh
 
 /** A verb and what it takes. */
 export const OpenDeployment = z.discriminatedUnion('verb', [
-  z.strictObject({
-    verb: z.literal('deploy'),
-    image: z.string().min(1).max(500).optional().describe('NAME:TAG, resolved once to a digest'),
-    ref: z.string().min(1).max(255).optional().describe('Branch, tag or commit that was pushed; default: the branch of the environment'),
-    rebuild: z.boolean().default(false).describe('Build although the commit was built before'),
-    manifest: z.string().max(65_536).optional().describe('With image: the text of a lockgate.yaml'),
-    ...Planning,
-  }),
+  z
+    .strictObject({
+      verb: z.literal('deploy'),
+      image: z.string().min(1).max(500).optional().describe('NAME:TAG, resolved once to a digest'),
+      ref: z.string().min(1).max(255).optional().describe('Branch, tag or commit that was pushed; default: the branch of the environment'),
+      rebuild: z.boolean().default(false).describe('Build although the commit was built before'),
+      manifest: z.string().max(65_536).optional().describe('With image: the text of a lockgate.yaml'),
+      ...Planning,
+    })
+    .refine((asked) => asked.image === undefined || (asked.ref === undefined && !asked.rebuild), 'image goes without ref and rebuild: an image is not built')
+    .refine((asked) => asked.manifest === undefined || asked.image !== undefined, 'manifest goes with image: a pushed commit brings its own lockgate.yaml'),
   z.strictObject({
     verb: z.literal('rollback'),
     to: z.int().min(1).max(MOST_ROWS).optional().describe('Number of the release; default: the last good one'),

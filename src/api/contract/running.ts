@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppName } from '../../core/app/app.ts'
 import { ConfigKey } from '../../core/config-revision/config-revision.ts'
 import { endpoint } from './endpoint.ts'
-import { EnvironmentParams, Here, IdParams, Limit, LogQuery, MOST_ROWS } from './inputs.ts'
+import { EnvironmentParams, Here, IdParams, Limit, LogQuery, MOST_ROWS, whole } from './inputs.ts'
 import * as resource from './resources.ts'
 
 /** What belongs to an environment that runs: configuration, one-offs, logs; and what is told of all. */
@@ -13,7 +13,7 @@ export const running = {
     summary: 'The configuration; secrets are not shown',
     permission: 'config.read',
     params: EnvironmentParams,
-    query: z.object({ revision: z.coerce.number().int().min(1).max(MOST_ROWS).optional() }),
+    query: z.strictObject({ revision: whole(1, MOST_ROWS).optional() }),
     response: resource.Config,
   }),
   changeConfig: endpoint({
@@ -22,7 +22,13 @@ export const running = {
     summary: 'Set and unset keys: one revision, one release, one deployment',
     permission: 'config.write',
     params: EnvironmentParams,
-    body: z.strictObject({ set: z.record(ConfigKey, z.string()).default({}), secret: z.array(ConfigKey).default([]), unset: z.array(ConfigKey).default([]) }),
+    body: z
+      .strictObject({ set: z.record(ConfigKey, z.string()).default({}), secret: z.array(ConfigKey).default([]), unset: z.array(ConfigKey).default([]) })
+      .superRefine(({ set, secret, unset }, context) => {
+        for (const key of secret)
+          if (!Object.hasOwn(set, key)) context.addIssue({ code: 'custom', path: ['secret'], message: `${key} is not among the keys of set` })
+        for (const key of unset) if (Object.hasOwn(set, key)) context.addIssue({ code: 'custom', path: ['unset'], message: `${key} stands in set as well` })
+      }),
     response: z.object({
       revision: z.int(),
       builtIn: z.array(ConfigKey).describe('Changed keys of build.secrets: the image was built with another value, and keeps it until the next build'),
@@ -44,7 +50,7 @@ export const running = {
     summary: 'Configuration revisions, newest first',
     permission: 'config.read',
     params: EnvironmentParams,
-    query: z.object({ limit: Limit }),
+    query: z.strictObject({ limit: Limit }),
     response: z.array(resource.ConfigRevision),
   }),
 
@@ -55,7 +61,11 @@ export const running = {
     permission: 'environment.operate',
     params: EnvironmentParams,
     body: z.strictObject({
-      command: z.array(z.string().max(4000)).min(1).max(200),
+      command: z
+        .array(z.string().max(4000))
+        .min(1)
+        .max(200)
+        .refine(([program]) => program !== '', 'the first is the program, and has a name'),
       input: z.base64().max(700_000).optional().describe('Its standard input, at most 512 KiB; the image must have sh then'),
     }),
     response: resource.OneOff,
@@ -112,8 +122,8 @@ export const running = {
     path: '/v1/events',
     summary: 'Who did what, oldest first after `after`',
     permission: 'event.read',
-    query: z.object({
-      after: z.coerce.number().int().min(0).max(MOST_ROWS).optional().describe('Sequence number; default: so that the newest come'),
+    query: z.strictObject({
+      after: whole(0, MOST_ROWS).optional().describe('Sequence number; default: so that the newest come'),
       limit: Limit,
       app: AppName.optional(),
     }),

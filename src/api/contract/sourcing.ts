@@ -24,25 +24,28 @@ export const sourcing = {
       'Looks there at once. The host key of an ssh server is pinned: the first time the answer 409 `source.host_key_unconfirmed` lists fingerprints, and `hostKey` names the right one. ',
     permission: 'source.manage',
     params: AppParams,
-    body: z.strictObject({
-      url: z.string().min(1).max(1000).describe('https://host/path, ssh://user@host/path or user@host:path'),
-      token: z.string().max(4000).optional().describe('For https; kept sealed, never shown'),
-      username: z
-        .string()
-        .max(100)
-        .regex(/^[^\s:]+$/)
-        .optional()
-        .describe('That goes with the token'),
-      key: z.string().max(20_000).optional().describe('Private key for ssh; kept sealed, never shown'),
-      newKey: z.boolean().default(false).describe('Make a key pair; the answer has the public one, to be given to the code host'),
-      hostKey: z
-        .string()
-        .max(100)
-        .regex(/^SHA256:[A-Za-z0-9+/]{43}$/)
-        .optional(),
-      everySeconds: z.int().min(10).max(86_400).default(60),
-      submodules: z.array(z.string().min(1).max(1000)).max(50).default([]).describe('URLs of submodules that the credential is for as well'),
-    }),
+    body: z
+      .strictObject({
+        url: z.string().min(1).max(1000).describe('https://host/path, ssh://user@host/path or user@host:path'),
+        token: z.string().max(4000).optional().describe('For https; kept sealed, never shown'),
+        username: z
+          .string()
+          .max(100)
+          .regex(/^[^\s:]+$/)
+          .optional()
+          .describe('That goes with the token'),
+        key: z.string().max(20_000).optional().describe('Private key for ssh; kept sealed, never shown'),
+        newKey: z.boolean().default(false).describe('Make a key pair; the answer has the public one, to be given to the code host'),
+        hostKey: z
+          .string()
+          .max(100)
+          .regex(/^SHA256:[A-Za-z0-9+/]{43}$/)
+          .optional(),
+        everySeconds: z.int().min(10).max(86_400).default(60),
+        submodules: z.array(z.string().min(1).max(1000)).max(50).default([]).describe('URLs of submodules that the credential is for as well'),
+      })
+      .refine(({ token, key, newKey }) => [token !== undefined, key !== undefined, newKey].filter(Boolean).length <= 1, 'one of token, key and newKey')
+      .refine(({ token, username }) => username === undefined || token !== undefined, 'username goes with token'),
     response: z.object({ source: resource.CodeSource, publicKey: z.string().nullable() }),
   }),
   checkSource: endpoint({
@@ -71,7 +74,7 @@ export const sourcing = {
     description: 'Fetches its submodules. ',
     permission: 'source.push',
     params: AppParams,
-    query: z.object({ ref: RefPattern.default('main') }),
+    query: z.strictObject({ ref: RefPattern.default('main') }),
     response: resource.Detected,
   }),
   detectFolder: endpoint({

@@ -35,16 +35,19 @@ async function listEvents(handling: Handling, call: Call): Promise<z.input<typeo
   const names = await namesById(handling)
   const appId = app === undefined ? undefined : (await read.apps.list(scope, { where: { name: app }, orderBy: 'createdAt', descending: true, limit: 1 }))[0]?.id
   if (app !== undefined && appId === undefined) return []
+  const of = appId === undefined ? {} : { appId }
   const events =
-    after === undefined || appId !== undefined
-      ? (await read.events.list(scope, { ...(appId === undefined ? {} : { where: { appId } }), orderBy: 'seq', descending: true, limit })).toReversed()
-      : await read.eventsAfter(scope, after, limit)
+    after === undefined
+      ? (await read.events.list(scope, { where: of, orderBy: 'seq', descending: true, limit })).toReversed()
+      : await read.eventsAfter({ ...scope, ...of }, after, limit)
   return events.map((event) => show(event, names))
 }
 
 async function* followEvents(handling: Handling, call: Call): AsyncGenerator<LiveMessage> {
   const scope = { projectId: call.actor.projectId }
-  let seq = call.lastEventId ?? (await handling.store.read.events.list(scope, { orderBy: 'seq', descending: true, limit: 1 }))[0]?.seq ?? 0
+  const newest = (await handling.store.read.events.list(scope, { orderBy: 'seq', descending: true, limit: 1 }))[0]?.seq ?? 0
+  // Whoever has seen more than there is has seen it in a database that went back in time: what comes now is new.
+  let seq = Math.min(call.lastEventId ?? newest, newest)
   while (!call.signal.aborted) {
     const names = await namesById(handling)
     for (const event of await handling.store.read.eventsAfter(scope, seq, 500)) {

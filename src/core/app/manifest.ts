@@ -6,8 +6,11 @@ import { ConfigKey } from '../config-revision/config-revision.ts'
 import { STRATEGY_KINDS, StrategyWords, strategyOf } from '../environment/strategy.ts'
 import { HostName } from '../route/route.ts'
 
-/** A word that begins or ends in a quote, or an operator that stands alone: somebody took the line for one of a shell. */
-const SHELL_WORD = /(^|\s)(["']\S*|\S*["']|&&|\|\|?|;|[<>]{1,2})(?=\s|$)/
+/**
+ * Where somebody took the line for one of a shell, there is a word that begins or ends in a quote, an operator that stands alone or ends a
+ * word, a redirection, a variable or a command in a word, or a value for a variable in front.
+ */
+const SHELL_WORD = /(^|\s)(["']\S*|\S*["']|&&?|\|\|?|\S*;|\d?[<>]\S*)(?=\s|$)|\$[A-Za-z_{(]|`|^\s*[A-Za-z_]\w*=/
 
 /** A list of arguments; a string is split at spaces and never sees a shell. */
 const Command = z.union([
@@ -15,9 +18,14 @@ const Command = z.union([
     .string()
     .min(1)
     .max(4000)
+    .refine((line) => line.trim() !== '', 'a command has a program')
     .refine((line) => !SHELL_WORD.test(line), 'no shell reads this: write a list, as in [node, -e, "a b"], or [sh, -c, "a && b"] for one that does')
     .transform((line) => line.split(/\s+/).filter((word) => word !== '')),
-  z.array(z.string().max(4000)).min(1).max(200),
+  z
+    .array(z.string().max(4000))
+    .min(1)
+    .max(200)
+    .refine(([program]) => program !== '', 'a command has a program'),
 ])
 
 /** Commands one after another, each a program and its arguments. */
@@ -26,7 +34,10 @@ const Commands = z.array(Command).max(50)
 const ImageName = z
   .string()
   .max(300)
-  .regex(/^[a-z0-9]([A-Za-z0-9._/:@-]*[A-Za-z0-9])?$/, 'an image is named as in docker pull: debian:12, registry.example.com/team/image@sha256:…')
+  .regex(
+    /^([a-z0-9][a-z0-9.-]*(:\d{1,5})?\/)?[a-z0-9]+([._-]+[a-z0-9]+)*(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$/,
+    'an image is named as in docker pull: debian:12, registry.example.com/team/image@sha256:…',
+  )
 
 /** A path in which `*` stands for any part of a name. */
 const FilePattern = z
@@ -46,16 +57,26 @@ const Health = z
     path: z
       .string()
       .max(500)
-      .regex(/^\/[^\s]*$/, 'a path starts with /')
+      .regex(/^\/[\x21-\x7e]*$/, 'a path starts with / and has no blanks; what is not ASCII is written as in %C3%BC')
       .optional()
       .describe('Asked by http probes; naming it makes the kind http'),
-    host: HostName.optional().describe('Host that http probes send; default: the first hostname that was added to the app, else the generated one'),
+    host: HostName.refine((host) => !host.startsWith('*'), 'one hostname: a wildcard is the name of nobody')
+      .optional()
+      .describe('Host that http probes send; default: the first hostname that was added to the app, else the generated one'),
     command: Command.optional().describe('Run inside the instance; naming it makes the kind command'),
     interval: duration('50ms', '1h').optional().describe('Between two probes of a running instance; default 2s'),
     timeout: duration('50ms', '10m').optional().describe('For one probe; default 2s'),
     start_deadline: duration('300ms', '1h').optional().describe('How long a new instance may take to become ready; default 60s'),
     rise: z.int().min(1).max(20).optional().describe('Successes in a row before it is ready; default 2'),
     fall: z.int().min(1).max(20).optional().describe('Failures in a row before it is not; default 3'),
+  })
+  .superRefine(({ kind, path, host, command }, context) => {
+    const refuse = (word: string, message: string): void => context.addIssue({ code: 'custom', path: [word], message })
+    const asked = kind ?? (command ? 'command' : path ? 'http' : 'default')
+    if (path !== undefined && asked !== 'http') refuse('path', `this belongs to the kind http, and this one is ${asked}`)
+    if (command !== undefined && asked !== 'command') refuse('command', `this belongs to the kind command, and this one is ${asked}`)
+    if (host !== undefined && (asked === 'tcp' || asked === 'command')) refuse('host', `no request is made by the kind ${asked}`)
+    if (kind === 'command' && command === undefined) refuse('kind', 'the kind command needs the command')
   })
   .describe('How readiness is asked, from outside the instance')
 

@@ -53,6 +53,32 @@ test.each([
     'build:\n  steps:\n    - npm ci\n    - cd web && npm run build\n',
     'lockgate.yaml:4:7: build.steps.1: no shell reads this: write a list, as in [node, -e, "a b"], or [sh, -c, "a && b"] for one that does',
   ],
+  [
+    'a variable of a shell',
+    'verify: node x --port $PORT\n',
+    'lockgate.yaml:1:1: verify: no shell reads this: write a list, as in [node, -e, "a b"], or [sh, -c, "a && b"] for one that does',
+  ],
+  ['nesting without end', `port: ${'['.repeat(60_000)}`, 'lockgate.yaml:1:106: this is nested deeper than anything that can stand here'],
+  ['steps down without end', '- '.repeat(30_000), 'lockgate.yaml:1:200: this is nested deeper than anything that can stand here'],
+  ['a second document', 'port: 80\n---\nport: 81\n', 'lockgate.yaml:2:1: a second document begins here: the file is one, without "---" or "..." in it'],
+  ['a set', '!!set {port}\n', 'lockgate.yaml:1:7: a tag such as !!set is not allowed here'],
+  ['a name that would be lost', 'build: {args: {__proto__: x}}\n', 'lockgate.yaml:1:16: there is no key "__proto__" here'],
+  ['a NUL byte', 'verify: [a, "b\\0"]\n', 'lockgate.yaml:1:13: a NUL byte is not allowed here'],
+  ['half of a character', 'health: {path: "/\\ud800"}\n', 'lockgate.yaml:1:16: half of a character (a lone surrogate) is not allowed here'],
+  ['a path of another kind', 'health: {kind: tcp, path: /up}\n', 'lockgate.yaml:1:21: health.path: this belongs to the kind http, and this one is tcp'],
+  ['a path and a command', 'health: {command: x, path: /up}\n', 'lockgate.yaml:1:22: health.path: this belongs to the kind http, and this one is command'],
+  [
+    'a command of another kind',
+    'health: {kind: http, command: x}\n',
+    'lockgate.yaml:1:22: health.command: this belongs to the kind command, and this one is http',
+  ],
+  ['no command', 'health: {kind: command}\n', 'lockgate.yaml:1:10: health.kind: the kind command needs the command'],
+  [
+    'a path that is no ASCII',
+    'health: {path: /ü}\n',
+    'lockgate.yaml:1:10: health.path: a path starts with / and has no blanks; what is not ASCII is written as in %C3%BC',
+  ],
+  ['a program without a name', 'release_command: [""]\n', 'lockgate.yaml:1:1: release_command: a command has a program'],
   ['a bomb of aliases', 'port: &a 80\nhealth: *a\n', 'lockgate.yaml:1:1: aliases (&name, *name) are not allowed here'],
 ])('%s is named with its line and column', (_what, text, message) => {
   expect(problemsOf(text)).toBe(message)

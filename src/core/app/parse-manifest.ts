@@ -1,4 +1,4 @@
-import { LineCounter, parseDocument, type YAMLError } from 'yaml'
+import { isNode, Lexer, LineCounter, Parser, parseDocument, visit, type YAMLError } from 'yaml'
 import type { z } from 'zod'
 import { InvalidError } from '../../lib/errors.ts'
 import { plainlyDecoded } from '../../lib/text.ts'
@@ -16,6 +16,10 @@ export interface ManifestProblem {
 
 const FILE = 'lockgate.yaml'
 const LARGEST = 64 * 1024
+/** What the parser has open at a time: a manifest needs some twenty, and what builds the document calls itself for each. */
+const MOST_OPEN = 100
+/** What values are without a tag, too. */
+const PLAIN_TAGS = new Set(['map', 'seq', 'str', 'int', 'float', 'bool', 'null'].map((name) => `tag:yaml.org,2002:${name}`))
 
 /**
  * Reads `lockgate.yaml`; an empty text is an empty manifest. Aliases are not followed (a few lines of them can stand for
@@ -24,15 +28,52 @@ const LARGEST = 64 * 1024
 export function parseManifest(given: string, maxima: Maxima = {}): Manifest {
   const text = plainlyDecoded(given)
   if (Buffer.byteLength(text) > LARGEST) throw failure([{ line: 1, column: 1, path: '', message: 'the file is larger than 64 KiB' }])
+  refuseDeep(text)
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false, strict: true })
   const syntax = [...document.errors, ...document.warnings].map((error) => problemOf(error, lines))
   if (syntax.length > 0) throw failure(syntax)
   if (document.contents === null) return withMaxima(EMPTY_MANIFEST, maxima)
+  const odd = oddities(document, lines)
+  if (odd.length > 0) throw failure(odd)
   const parsed = Manifest.safeParse(contentsOf(document))
   const issues = parsed.success ? beyond(parsed.data, maxima) : parsed.error.issues.flatMap((issue) => spread(issue))
   if (parsed.success && issues.length === 0) return withMaxima(parsed.data, maxima)
   throw failure(issues.map((issue) => place(issue, { document, lines })))
+}
+
+/** Throws before anything is built of a text that nests without end. */
+function refuseDeep(text: string): void {
+  const lines = new LineCounter()
+  const parser = new Parser(lines.addNewLine)
+  lines.addNewLine(0)
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const _token of parser.next(lexeme));
+    if (parser.stack.length <= MOST_OPEN) continue
+    const { line, col } = lines.linePos(parser.offset)
+    throw failure([{ line, column: col, path: '', message: 'this is nested deeper than anything that can stand here' }])
+  }
+}
+
+/** What YAML can say and a manifest cannot: values of other kinds, a name that would be lost, text that no program takes. */
+function oddities(document: ReturnType<typeof parseDocument>, lines: LineCounter): ManifestProblem[] {
+  const problems: ManifestProblem[] = []
+  const add = (node: unknown, message: string): void => {
+    const { line, col } = lines.linePos(startOf(node) ?? 0)
+    problems.push({ line, column: col, path: '', message })
+  }
+  visit(document, {
+    Node: (_key, node) => {
+      if (isNode(node) && 'tag' in node && node.tag !== undefined && !PLAIN_TAGS.has(node.tag)) add(node, 'a tag such as !!set is not allowed here')
+      if (!isScalar(node) || typeof node.value !== 'string') return
+      if (node.value.includes('\0')) add(node, 'a NUL byte is not allowed here')
+      if (!node.value.isWellFormed()) add(node, 'half of a character (a lone surrogate) is not allowed here')
+    },
+    Pair: (_key, { key }) => {
+      if (isScalar(key) && key.value === '__proto__') add(key, 'there is no key "__proto__" here')
+    },
+  })
+  return problems
 }
 
 function contentsOf(document: ReturnType<typeof parseDocument>): unknown {
@@ -43,10 +84,15 @@ function contentsOf(document: ReturnType<typeof parseDocument>): unknown {
   }
 }
 
+/** What the library says to programmers, for people. */
+const SAID: Partial<Record<YAMLError['code'], string>> = {
+  DUPLICATE_KEY: 'this key stands here twice',
+  MULTIPLE_DOCS: 'a second document begins here: the file is one, without "---" or "..." in it',
+}
+
 function problemOf(error: YAMLError, lines: LineCounter): ManifestProblem {
   const { line, col } = lines.linePos(error.pos[0])
-  const message = error.code === 'DUPLICATE_KEY' ? 'this key stands here twice' : error.message
-  return { line, column: col, path: '', message }
+  return { line, column: col, path: '', message: SAID[error.code] ?? error.message }
 }
 
 interface Issue {

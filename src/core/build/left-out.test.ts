@@ -13,9 +13,9 @@ const sentences = (texts: Texts, manifest: Manifest = {}): string[] => {
   const checkout = checkoutOf(texts, manifest)
   return leftOut(checkout, planBuild(checkout)).map((sentence) => sentence.replace(/^Not used: /, ''))
 }
-function refusal(texts: Texts): string {
+function refusal(texts: Texts, manifest: Manifest = {}): string {
   try {
-    planBuild(checkoutOf(texts))
+    planBuild(checkoutOf(texts, manifest))
     return 'understood'
   } catch (error) {
     if (error instanceof BuildFailure) return error.message
@@ -51,6 +51,19 @@ test.each<[string, Texts, Manifest, string[]]>([
   ],
   ['a Procfile beside a Dockerfile', { Dockerfile: 'FROM x\n', Procfile: 'web: x\n' }, {}, ['the Procfile, because the Dockerfile says']],
   ['web twice', { ...NODE, Procfile: 'web: x\n' }, { processes: { web: { command: ['y'] } } }, ['"web" of the Procfile, because lockgate.yaml']],
+  [
+    'what a Dockerfile does not read of lockgate.yaml',
+    { Dockerfile: 'FROM x\n' },
+    { build: { kind: 'auto', builder: 'x', steps: [['x']], publish: 'x', memory: 512 } },
+    ['build.builder of lockgate.yaml, because the Dockerfile says', 'build.steps of', 'build.publish of'],
+  ],
+  [
+    'a Dockerfile nobody builds',
+    NODE,
+    { build: { kind: 'node', target: 'x', args: { A: 'b' } } },
+    ['build.target of', 'build.args of lockgate.yaml, because no'],
+  ],
+  ['a folder nobody serves', NODE, { build: { kind: 'node', publish: 'x' } }, ['build.publish of lockgate.yaml, because a build of the kind node']],
   ['release twice', { ...NODE, Procfile: 'release: x\n' }, { release_command: ['y'] }, ['"release" of the Procfile, because lockgate.yaml']],
   [
     'files of other platforms',
@@ -107,4 +120,8 @@ test('a packageManager that is none, and a Procfile line that stands there twice
     'packageManager of package.json is "pnpm@latest"',
   )
   expect(refusal({ ...NODE, Procfile: 'web: a\nweb: b\n' })).toBe('Line 2 of the Procfile says web a second time')
+})
+
+test('tests of lockgate.yaml that nothing would run are refused', () => {
+  expect(refusal({ Dockerfile: 'FROM x\n' }, { build: { kind: 'auto', test: ['x'] } })).toContain('build.test, which is not run where a Dockerfile is built')
 })

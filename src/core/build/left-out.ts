@@ -39,13 +39,30 @@ export function refuseMisread({ files, texts }: Checkout): void {
 
 /** Sentences about what stands in a checkout and is not used, one for each. Pure. */
 export function leftOut(checkout: Checkout, plan: BuildPlan): string[] {
-  return [...otherManifests(checkout), ...filesOfOthers(checkout), ...processes(checkout, plan), ...locks(checkout, plan), ...volumes(checkout, plan)].map(
-    (sentence) => `Not used: ${sentence}`,
-  )
+  return [
+    ...otherManifests(checkout),
+    ...buildKeys(checkout, plan),
+    ...filesOfOthers(checkout),
+    ...processes(checkout, plan),
+    ...locks(checkout, plan),
+    ...volumes(checkout, plan),
+  ].map((sentence) => `Not used: ${sentence}`)
 }
 
 function otherManifests({ files }: Checkout): string[] {
   return files.filter((file) => ALMOST_MANIFEST.test(file) && file !== 'lockgate.yaml').map((file) => `${file}, because lockgate.yaml is there`)
+}
+
+/** Keys of `build` that say something of another kind of build. */
+function buildKeys({ manifest }: Checkout, plan: BuildPlan): string[] {
+  const said = Object.keys(manifest.build ?? {})
+  const of = (keys: readonly string[], because: string): string[] =>
+    said.filter((key) => keys.includes(key)).map((key) => `build.${key} of lockgate.yaml, because ${because}`)
+  if (plan.kind === 'dockerfile') return of(['builder', 'runner', 'install', 'steps', 'junit', 'output', 'publish'], 'the Dockerfile says how it is built')
+  return [
+    ...of(['dockerfile', 'target', 'args'], 'no Dockerfile is built'),
+    ...(plan.kind === 'php' || plan.kind === 'static' ? [] : of(['publish'], `a build of the kind ${plan.kind} serves no folder`)),
+  ]
 }
 
 function filesOfOthers({ files }: Checkout): string[] {

@@ -133,3 +133,10 @@ test('a Dockerfile comes before a Makefile, and one that lockgate.yaml names has
 test('only the files that decide are asked for', () => {
   expect(filesToRead(['Makefile', 'README.md', 'package.json', 'src/Makefile', 'src/app.py']).toSorted()).toEqual(['Makefile', 'package.json'])
 })
+
+test('a Dockerfile that lockgate.yaml names and that is not there is not replaced by another build', () => {
+  const files = ['package.json', 'package-lock.json']
+  const texts = { 'package.json': '{"scripts":{"start":"x"}}', 'package-lock.json': '{}' }
+
+  expect(() => planBuild({ files, texts, manifest: { build: { kind: 'auto', dockerfile: 'Docker.file' } } })).toThrow('there is no Docker.file')
+})

@@ -27,12 +27,15 @@ export function filesToRead(files: readonly string[]): string[] {
  */
 export function planBuild(checkout: Checkout): BuildPlan {
   refuseMisread(checkout)
-  const kind = checkout.manifest.build?.kind ?? 'auto'
+  const said = checkout.manifest.build?.kind ?? 'auto'
+  // Naming a Dockerfile says the kind: where it is not there, nothing else was meant.
+  const kind = said === 'auto' && checkout.manifest.build?.dockerfile !== undefined ? 'dockerfile' : said
   const reasons: string[] = []
   const near: string[] = []
   for (const language of LANGUAGES.filter((one) => (kind === 'auto' ? one.kind !== 'steps' : one.kind === kind))) {
     const plan = language.plan(checkout)
-    if (!('not' in plan)) return kind === 'auto' ? plan : { ...plan, why: [`lockgate.yaml says ${kind}`, ...plan.why] }
+    if (!('not' in plan)) refuseUnrunTests(checkout, plan)
+    if (!('not' in plan)) return said === 'auto' ? plan : { ...plan, why: [`lockgate.yaml says ${kind}`, ...plan.why] }
     reasons.push(plan.not)
     if (plan.isNear) near.push(kind === 'auto' ? `This looks like ${language.called}, but ${plan.not}` : plan.not)
   }
@@ -46,6 +49,12 @@ export function planBuild(checkout: Checkout): BuildPlan {
       `Nothing in the root says how it is built, but ${deeper.folder} has ${deeper.file}. Does the app live there? "lockgate app set NAME --root FOLDER" says so.`,
     )
   throw new BuildFailure('not_understood', `Nothing here says how it is built: ${[...new Set(reasons)].join('; ')}.`)
+}
+
+/** Tests that must pass, and that nobody would run. */
+function refuseUnrunTests({ manifest }: Checkout, plan: BuildPlan): void {
+  if (plan.kind === 'dockerfile' && manifest.build?.test !== undefined)
+    throw new BuildFailure('not_understood', 'lockgate.yaml has build.test, which is not run where a Dockerfile is built: write it as RUN into the Dockerfile')
 }
 
 const TELLTALES = new Set([

@@ -1,3 +1,4 @@
+import { ownOf } from '../../lib/own.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Manifest } from '../app/manifest.ts'
 import type { Artifact } from '../artifact/artifact.ts'
@@ -21,7 +22,7 @@ export async function buildSecretsOf(context: Values, build: { readonly environm
   const values = head === null ? {} : await environmentOf(context, { configRevisionId: head.id })
   const secrets: Record<string, string> = {}
   for (const name of names) {
-    const value = values[name]
+    const value = ownOf(values, name)
     if (value === undefined)
       throw new BuildFailure(
         'not_understood',
@@ -52,7 +53,10 @@ export async function otherValues(context: Values, environment: Environment, { b
   const head = Object.keys(buildValues).length === 0 ? null : await headRevision(context.store.read, environment)
   const values = head === null ? {} : await environmentOf(context, { configRevisionId: head.id })
   return Object.entries(buildValues)
-    .filter(([name, hash]) => values[name] === undefined || context.sealer.fingerprint(name, values[name]) !== hash)
+    .filter(([name, hash]) => {
+      const value = ownOf(values, name)
+      return value === undefined || context.sealer.fingerprint(name, value) !== hash
+    })
     .map(([name]) => name)
     .toSorted()
 }

@@ -7,6 +7,7 @@ export const ConfigKey = z
   .max(200)
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a key is the name of an environment variable: letters, digits and "_", not starting with a digit')
   .refine((key) => !/^LOCKGATE_/i.test(key), 'keys that start with LOCKGATE_ are ours')
+  .refine((key) => key !== '__proto__', '"__proto__" cannot be the name of a key')
   .refine((key) => key !== 'PORT', 'PORT is set by Lockgate: put `port:` into lockgate.yaml')
   .describe('Configuration key')
 

@@ -1,5 +1,6 @@
 import { InvalidError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
+import { ownOf } from '../../lib/own.ts'
 import type { ReadStore, Tx } from '../../store/types.ts'
 import { type Actor, type ActorRef, EVERYTHING } from '../actor/actor.ts'
 import type { Artifact } from '../artifact/artifact.ts'
@@ -29,10 +30,12 @@ export interface Revised {
 
 const LARGEST_VALUE = 64 * 1024
 const MOST_KEYS = 500
+/** What a program is given besides its own: execve(2) takes a quarter of the stack, 2 MiB, for arguments and variables together. */
+const LARGEST_TOGETHER = 1024 * 1024
 
 /**
  * Makes the next configuration revision of an environment: several keys, one revision, one release, one deployment.
- * Throws InvalidError `config.value_too_large`, `config.too_many_keys`, `config.nothing_changed`.
+ * Throws InvalidError `config.value_too_large`, `config.too_many_keys`, `config.too_large`, `config.no_such_key`, `config.nothing_changed`.
  */
 export function revise(context: Pick<Context, 'store' | 'clock' | 'sealer'>, input: ConfigChange): Promise<Revised> {
   check(input)
@@ -41,14 +44,17 @@ export function revise(context: Pick<Context, 'store' | 'clock' | 'sealer'>, inp
     const environment = await tx.environments.get({ projectId: input.environment.projectId }, input.environment.id)
     const head = await headRevision(tx, environment)
     const values: Record<string, ConfigValue> = { ...head?.values }
+    const absent = input.unset.filter((key) => !Object.hasOwn(values, key))
+    if (absent.length > 0) throw new InvalidError('config.no_such_key', `There is no key ${absent.join(', ')} here; nothing was changed.`)
     for (const key of input.unset) delete values[key]
     for (const [key, value] of Object.entries(input.set)) {
       // A key that was secret stays secret: otherwise `config set` without --secret would lay it open.
-      const sealed = input.secret.includes(key) || head?.values[key]?.kind === 'secret'
+      const sealed = input.secret.includes(key) || ownOf(head?.values ?? {}, key)?.kind === 'secret'
       values[key] = sealed ? await sealValue(context, tx, { environment, key, value, now }) : { kind: 'plain', value }
     }
     if (Object.keys(values).length > MOST_KEYS) throw new InvalidError('config.too_many_keys', `An environment has at most ${MOST_KEYS} configuration keys.`)
-    if (head && JSON.stringify(head.values) === JSON.stringify(values))
+    await refuseTooLarge(tx, values)
+    if (JSON.stringify(head?.values ?? {}) === JSON.stringify(values))
       throw new InvalidError('config.nothing_changed', 'Every key has that value already; nothing was changed.')
     const note = [...Object.keys(input.set).map((key) => `set ${key}`), ...input.unset.map((key) => `unset ${key}`)].join(', ')
     const revision = await addRevision(tx, { environment, values, note, actor: input.actor, now })
@@ -56,7 +62,7 @@ export function revise(context: Pick<Context, 'store' | 'clock' | 'sealer'>, inp
     const artifact = releaseId === null ? null : await tx.artifacts.get(EVERYTHING, (await tx.releases.get(EVERYTHING, releaseId)).artifactId)
     if (artifact === null) return { revision, deployment: null, builtIn: [] }
     const builtIn = [...Object.keys(input.set), ...input.unset].filter((key) =>
-      isOtherThanBuilt(context, artifact.buildValues[key], { key, value: input.set[key] }),
+      isOtherThanBuilt(context, ownOf(artifact.buildValues, key), { key, value: ownOf(input.set, key) }),
     )
     return { revision, deployment: await deployRevision(tx, { environment, revision, artifact, actor: input.actor, now }), builtIn: builtIn.toSorted() }
   })
@@ -69,6 +75,23 @@ function check(input: ConfigChange): void {
       'config.value_too_large',
       `The value of ${large[0]} is longer than 64 KiB or holds a NUL byte, which an environment variable cannot.`,
     )
+}
+
+/** With more no instance would start: the engine says "argument list too long", and goes back. */
+async function refuseTooLarge(tx: Tx, values: Readonly<Record<string, ConfigValue>>): Promise<void> {
+  let bytes = 0
+  for (const [key, value] of Object.entries(values)) bytes += Buffer.byteLength(key) + 2 + (await bytesOf(tx, value))
+  if (bytes > LARGEST_TOGETHER)
+    throw new InvalidError(
+      'config.too_large',
+      `All keys and values together are ${Math.ceil(bytes / 1024)} KiB, and a program can be given 1024 KiB: put large values into files of the app, or fetch them.`,
+    )
+}
+
+async function bytesOf(tx: Tx, value: ConfigValue): Promise<number> {
+  if (value.kind === 'plain') return Buffer.byteLength(value.value)
+  const { sealed } = await tx.secretVersions.get(EVERYTHING, value.secretId)
+  return Buffer.byteLength(sealed.ciphertext, 'base64')
 }
 
 interface Sealing {

@@ -15,16 +15,20 @@ export interface SetRegistry {
 
 const HOST = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?$/
 
+function isPort(text: string | undefined): boolean {
+  return text === undefined || (Number(text) >= 1 && Number(text) <= 65_535)
+}
+
 /** Keeps who we are for a registry of images, in place of what was kept. Throws InvalidError `registry.invalid`. */
 export async function setRegistry(context: Pick<Context, 'store' | 'clock' | 'sealer'>, input: SetRegistry): Promise<Registry> {
   const { host, username, password, actor, trust } = input
-  if (!HOST.test(host))
+  if (!HOST.test(host) || !isPort(host.split(':')[1]))
     throw new InvalidError(
       'registry.invalid',
       `"${host.slice(0, 100)}" is not a registry: write its host as in names of images, e.g. registry.example.net or 127.0.0.1:5000`,
     )
-  if (username === '' || /[\s:]/.test(username) || password === '' || /[\r\n\0]/.test(password))
-    throw new InvalidError('registry.invalid', 'A user name has no spaces and no ":", and a password is one line.')
+  if (!/^[^\s:\p{C}]+$/u.test(username) || password === '' || /\p{Cc}/u.test(password))
+    throw new InvalidError('registry.invalid', 'A user name has no spaces, no ":" and no control characters, and a password is one line.')
   const registry: Registry = {
     host,
     username,

@@ -81,7 +81,9 @@ function anew(source: CodeSource, current: CodeSource): CodeSource {
   return { ...source, seen, checkedAt, version: current.version }
 }
 
-function check({ credential }: SetSource, protocol: string): void {
+function check({ credential, fingerprint }: SetSource, protocol: string): void {
+  if (fingerprint !== null && protocol !== 'ssh')
+    throw new InvalidError('source.credential_refused', 'A host key goes with an ssh URL; the host of an https URL is known by its certificate.')
   if (credential?.kind === 'token' && protocol === 'ssh') throw new InvalidError('source.credential_refused', 'An ssh URL goes with a key, not with a token.')
   if (credential !== null && credential.kind !== 'token' && protocol !== 'ssh')
     throw new InvalidError('source.credential_refused', 'A key goes with an ssh URL such as git@host:team/app.git.')

@@ -16,6 +16,8 @@ export function admission(config: Config): string {
   http-request return status 431 content-type "text/html; charset=utf-8" file ${config.directory}/pages/431.html hdr Cache-Control no-store if { req.fhdr(cookie) -m len gt ${COOKIE_BYTES} }
   # Many programs take X_Forwarded_For for X-Forwarded-For.
   http-request del-header _ -m sub
+  # Behind CGI it becomes HTTP_PROXY, through which programs send their own requests (CVE-2016-5385).
+  http-request del-header Proxy
 `
 }
 

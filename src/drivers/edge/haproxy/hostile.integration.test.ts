@@ -90,6 +90,42 @@ test('two hosts are refused, and header names with an underscore do not reach an
   expect(headers).toMatchObject({ 'x-b': '2', 'x-forwarded-for': '127.0.0.1' })
 })
 
+const POST = 'POST /headers HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n'
+
+test.each([
+  ['two lengths', `${POST}Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx`],
+  ['two lengths in one', `${POST}Content-Length: 1, 2\r\n\r\nxx`],
+  ['a length below nothing', `${POST}Content-Length: -1\r\n\r\nx`],
+  ['a length with a sign', `${POST}Content-Length: +1\r\n\r\nx`],
+  ['a length in hexadecimal', `${POST}Content-Length: 0x1\r\n\r\nx`],
+  ['chunks and what is not chunks', `${POST}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n`],
+  ['chunks twice', `${POST}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+  ['a chunk whose length is no number', `${POST}Transfer-Encoding: chunked\r\n\r\nzz\r\n`],
+  ['a chunk longer than any number', `${POST}Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n`],
+  ['a blank before a colon', 'GET / HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding : chunked\r\nConnection: close\r\n\r\n'],
+  ['a header with a NUL', 'GET / HTTP/1.1\r\nHost: shop.test\r\nX: a\0b\r\nConnection: close\r\n\r\n'],
+  ['a header without a name', 'GET / HTTP/1.1\r\nHost: shop.test\r\n: x\r\nConnection: close\r\n\r\n'],
+  ['a path with a control byte', 'GET /\u0001 HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n'],
+  ['a path with a byte that is no ASCII', 'GET /\u00ff HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n'],
+  ['a path that is none', 'GET shop HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n'],
+  ['another host in its target', 'GET http://evil.example/ HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n'],
+  ['no host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n'],
+])('a request with %s is answered 400, and reaches no app', async (_name, bytes) => {
+  const { app, port } = await served()
+
+  expect(await raw(port, bytes)).toMatch(/^HTTP\/1\.[01] 400 /)
+  expect(app.total()).toBe(0)
+})
+
+test('a header that programs behind CGI take for the proxy of their own requests does not reach an app', async () => {
+  const { port } = await served()
+
+  const headers = seen(await raw(port, 'GET /headers HTTP/1.1\r\nHost: shop.test\r\nProxy: http://evil.example\r\nConnection: close\r\n\r\n'))
+
+  expect(headers).toHaveProperty('x-forwarded-host')
+  expect(headers).not.toHaveProperty('proxy')
+})
+
 test('request ids say nothing of how many requests there are', async () => {
   const { port } = await served()
   const ids = await Promise.all(Array.from({ length: 50 }, async () => String((await ask(port, 'shop.test')).headers['x-request-id'])))
