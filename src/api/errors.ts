@@ -1,5 +1,6 @@
 // The only place where an error becomes an HTTP answer.
 import type { z } from 'zod'
+import { BuildFailure } from '../core/build/build-failure.ts'
 import {
   ConflictError,
   ForbiddenError,
@@ -14,7 +15,9 @@ import {
 } from '../lib/errors.ts'
 import type { Problem } from './contract/resources.ts'
 
+/** The first that fits says. */
 const STATUSES: readonly (readonly [abstract new (...args: never[]) => PlatformError, number, string])[] = [
+  [BuildFailure, 422, 'Cannot be built'],
   [InvalidError, 422, 'Invalid input'],
   [UnauthenticatedError, 401, 'Not signed in'],
   [ForbiddenError, 403, 'Not allowed'],

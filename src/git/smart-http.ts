@@ -1,6 +1,6 @@
 // Git over HTTP (gitprotocol-http(5)): git's own programs do the protocol, we do the door and the pipes.
 import type { ChildProcess } from 'node:child_process'
-import { pipeline, type Readable } from 'node:stream'
+import { pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { bearerOf } from '../api/door.ts'
@@ -12,7 +12,7 @@ import { type App, AppName } from '../core/app/app.ts'
 import { findApp } from '../core/app/remove.ts'
 import type { Context } from '../core/context.ts'
 import { ForbiddenError, InvalidError, NotFoundError } from '../lib/errors.ts'
-import { launch, launchBounded } from '../lib/run.ts'
+import { launchBounded } from '../lib/run.ts'
 import { GIT_ENVIRONMENT } from './environment.ts'
 import type { HookSocket } from './hook-socket.ts'
 import { packet } from './packet-line.ts'
@@ -69,16 +69,24 @@ async function pass(needs: GitNeeds, request: FastifyRequest, service: string): 
 async function advertise(needs: GitNeeds, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
   const { service = '' } = request.query as { service?: string }
   if (!SERVICES.includes(service)) throw new ForbiddenError('git.dumb_protocol', 'This server speaks the smart protocol only; use git 1.6.6 or newer.')
-  const { app } = await pass(needs, request, service)
-  reply.hijack()
-  reply.raw.writeHead(200, { 'content-type': `application/x-${service}-advertisement`, 'cache-control': 'no-store' })
-  reply.raw.write(`${packet(`# service=${service}\n`)}0000`)
-  const child = launch('git', [service.slice(4), '--stateless-rpc', '--http-backend-info-refs', needs.repositories.pathOf(app.name)], {
-    env: { ...GIT_ENVIRONMENT, ...protocolOf(request) },
-  })
-  child.stdin?.end()
-  child.stdout?.pipe(reply.raw)
-  child.on('error', () => reply.raw.destroy())
+  const { app, actor } = await pass(needs, request, service)
+  reply.raw.once(
+    'close',
+    needs.sessions.open(actor, () => request.raw.destroy()),
+  )
+  const args = [service.slice(4), '--stateless-rpc', '--http-backend-info-refs', needs.repositories.pathOf(app.name)]
+  const env = { ...GIT_ENVIRONMENT, ...protocolOf(request) }
+  relay(
+    needs,
+    { service, request, reply },
+    {
+      child: launchBounded('git', args, { env, dataBytes: GIT_DATA_BYTES }),
+      body: Readable.from([]),
+      app,
+      answer: 'advertisement',
+      lead: `${packet(`# service=${service}\n`)}0000`,
+    },
+  )
   return undefined
 }
 
@@ -102,6 +110,8 @@ async function serve(needs: GitNeeds, exchange: Exchange): Promise<void> {
     child: launchBounded('git', [service.slice(4), '--stateless-rpc', repository], { env, dataBytes: GIT_DATA_BYTES }),
     body,
     app: by.app,
+    answer: 'result',
+    lead: '',
   })
 }
 
@@ -142,11 +152,22 @@ function bodyOf(request: FastifyRequest): Readable {
   return pipeline(request.raw, createGunzip(), () => undefined)
 }
 
+interface Relayed {
+  readonly child: ChildProcess
+  readonly body: Readable
+  readonly app: App
+  /** What the answer is called in its type. */
+  readonly answer: 'advertisement' | 'result'
+  /** What comes before the words of git. */
+  readonly lead: string
+}
+
 /** Between the pusher and git, until one of them ends. */
-function relay(needs: GitNeeds, { service, reply }: Exchange, git: { readonly child: ChildProcess; readonly body: Readable; readonly app: App }): void {
-  const { child, body, app } = git
+function relay(needs: GitNeeds, { service, reply }: Exchange, git: Relayed): void {
+  const { child, body, app, answer, lead } = git
   reply.hijack()
-  reply.raw.writeHead(200, { 'content-type': `application/x-${service}-result`, 'cache-control': 'no-store' })
+  reply.raw.writeHead(200, { 'content-type': `application/x-${service}-${answer}`, 'cache-control': 'no-store' })
+  if (lead !== '') reply.raw.write(lead)
   // A pusher that leaves ends git and its hook; a deployment that was opened goes on, it is not theirs.
   child.stdin?.on('error', () => undefined)
   if (child.stdin) pipeline(body, child.stdin, (error) => error && child.kill('SIGTERM'))

@@ -46,7 +46,7 @@ test.each(FOLDERS)('%s is refused or named', async (_what, files, said) => {
     body: new Uint8Array(await zipped(files)),
   })
 
-  expect(answer.status).not.toBe(500)
+  expect([200, 422]).toContain(answer.status)
   expect((await answer.text()).replaceAll('\\"', '"')).toMatch(said)
 })
 
