@@ -13,6 +13,8 @@ export default defineConfig({
       { test: { name: 'builds', include: ['src/**/*.builds.test.ts'], ...real, testTimeout: 300_000, hookTimeout: 300_000 } },
       // Faults of every kind, at every moment: about an hour. bin/test proof
       { test: { name: 'proof', include: ['test/proof/**/*.test.ts'], ...real, testTimeout: 300_000, hookTimeout: 300_000 } },
+      // A whole Debian 13 in QEMU, one after the other what a new user does, power cuts, an upgrade: over an hour. bin/test machines
+      { test: { name: 'machines', include: ['test/machines/**/*.test.ts'], ...real, testTimeout: 7_200_000, hookTimeout: 900_000 } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...real, testTimeout: 180_000 } },
     ],
   },

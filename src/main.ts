@@ -43,7 +43,7 @@ import { makeFolder, removeHalfWritten, writeAtomic } from './lib/files.ts'
 import { formatRange, overlaps, parseAddress, parseRange } from './lib/ipv4.ts'
 import { type Log, openLog } from './lib/log.ts'
 import { networks } from './lib/outside.ts'
-import { run } from './lib/run.ts'
+import { notifySystemd } from './lib/systemd.ts'
 import { machineChecks, measureFolders } from './machine.ts'
 import { edgeConfig, readSettings, type Settings } from './settings.ts'
 import { openAudit } from './store/audit.ts'
@@ -239,9 +239,15 @@ async function offerSignIn(context: Context, settings: Settings): Promise<void> 
   process.on('SIGUSR2', () => void offer())
 }
 
-/** systemd starts a server that does not say so again. */
+/**
+ * systemd kills and starts a server that does not say that it is alive. From now on it is missed after 30 s; the unit allows more, for
+ * the start takes minutes on a machine that is slow or busy.
+ */
 function tellSystemd(log: Log): void {
-  setInterval(() => void run('systemd-notify', ['WATCHDOG=1']).catch((error: unknown) => log.warn('systemd was not told', { error: messageOf(error) })), 10_000)
+  const tell = (): void =>
+    void notifySystemd('WATCHDOG=1', 'WATCHDOG_USEC=30000000').catch((error: unknown) => log.warn('systemd was not told', { error: messageOf(error) }))
+  tell()
+  setInterval(tell, 10_000)
 }
 
 async function main(): Promise<void> {

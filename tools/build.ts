@@ -35,7 +35,7 @@ async function packCli(dist: string): Promise<void> {
   for (const name of CLI_PACKAGES) await cp(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name), { recursive: true })
   await cp(join(ROOT, 'bin/lockgate'), join(folder, 'bin/lockgate'))
   await cp(join(ROOT, 'package.json'), join(folder, 'package.json'))
-  await run('tar', ['--sort=name', '--owner=0', '--group=0', '-czf', join(dist, 'cli.tgz'), '-C', stage, 'lockgate-cli'])
+  await run('tar', ['--sort=name', '--owner=0', '--group=0', '-czf', join(dist, 'cli.tgz'), '-C', stage, 'lockgate-cli'], { timeoutMs: 300_000 })
   await rm(stage, { recursive: true })
 }
 
@@ -48,6 +48,8 @@ if (present.trim() !== mark) {
   const tsc = await run(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', fresh], {
     cwd: ROOT,
     anyStatus: true,
+    // Seconds on a server. Types are not looked at here: bin/check does that.
+    timeoutMs: 900_000,
   })
   if (tsc.status !== 0) {
     process.stderr.write(tsc.stdout + tsc.stderr)

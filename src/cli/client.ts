@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { AnswerOf, Endpoint, InputOf } from '../api/contract/endpoint.ts'
 import { endpoints } from '../api/contract/endpoints.ts'
 import { Problem } from '../api/contract/resources.ts'
+import { pause } from '../lib/clock.ts'
 
 /** Where a server is and who asks. */
 export interface Connection {
@@ -112,15 +113,16 @@ async function send(connection: Connection, endpoint: Endpoint, sending: Sending
   throw new ApiProblem(parsed.success ? parsed.data : unknown)
 }
 
-/** Fails when the server does not even say that it is there: an answer that takes long is no silence. Ends with the signal. */
+/**
+ * Fails when the server does not even say that it is there: an answer that takes long is no silence. Ends with the signal, also while
+ * it asks: a command that went on asking would never end.
+ */
 async function silenceOf(url: string, answered: AbortSignal): Promise<never> {
   const health = endpoints.health
   for (;;) {
-    await new Promise((resolve) => {
-      const timer = setTimeout(resolve, DOUBT_MS)
-      answered.addEventListener('abort', () => clearTimeout(timer), { once: true })
-    })
-    const isThere = await fetch(`${url}${health.path}`, { method: health.method, signal: AbortSignal.timeout(DOUBT_MS) }).then(
+    await pause(DOUBT_MS, answered)
+    answered.throwIfAborted()
+    const isThere = await fetch(`${url}${health.path}`, { method: health.method, signal: AbortSignal.any([AbortSignal.timeout(DOUBT_MS), answered]) }).then(
       () => true,
       (error: unknown) => !(error instanceof DOMException && error.name === 'TimeoutError'),
     )

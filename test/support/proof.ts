@@ -1,4 +1,4 @@
-// What a test measured, for the page that `bin/test proof` writes: it travels in the results of the run.
+// What a test measured, for the pages that `bin/test proof` and `bin/test machines` write: it travels in the results of the run.
 import type { TestContext } from 'vitest'
 
 /** Figures by name: kills, requests sent and failed, milliseconds. */
@@ -9,4 +9,10 @@ export function tell(task: TestContext['task'], figures: Figures): void {
   const meta = task.meta as { figures?: Record<string, number> }
   meta.figures ??= {}
   for (const [name, value] of Object.entries(figures)) meta.figures[name] = (meta.figures[name] ?? 0) + value
+}
+
+/** Adds a sentence to a test's result, such as the versions of what was tested. */
+export function note(task: TestContext['task'], text: string): void {
+  const meta = task.meta as { notes?: string[] }
+  meta.notes = [...(meta.notes ?? []), text]
 }

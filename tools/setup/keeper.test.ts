@@ -26,9 +26,9 @@ test('systemd opens the sockets of the edge, and says which file is which', () =
   ])
 })
 
-test('systemd kills a server that gives no sign of life', () => {
+test('systemd kills a server that gives no sign of life, and gives it minutes to start', () => {
   expect(unitText({ ...edge, alive: 'http://127.0.0.1:7700/v1/health' }).split('\n')).toEqual(
-    expect.arrayContaining(['WatchdogSec=30', 'WatchdogSignal=SIGKILL']),
+    expect.arrayContaining(['WatchdogSec=300', 'WatchdogSignal=SIGKILL']),
   )
   expect(unitText(edge)).not.toContain('Watchdog')
 })

@@ -77,8 +77,9 @@ export function unitText(kept: Kept): string {
     'KillMode=mixed',
     'TimeoutStopSec=30',
     'LimitNOFILE=1048576',
-    // The server tells systemd that it is alive. One that is stopped takes no other signal.
-    ...(kept.alive === undefined ? [] : ['WatchdogSec=30', 'WatchdogSignal=SIGKILL', 'NotifyAccess=all']),
+    // The server tells systemd that it is alive, as soon as it has started (and then every 10 s, see src/main.ts). One that is stopped
+    // takes no other signal.
+    ...(kept.alive === undefined ? [] : ['WatchdogSec=300', 'WatchdogSignal=SIGKILL', 'NotifyAccess=all']),
     '',
     '[Install]',
     'WantedBy=multi-user.target',

@@ -8,6 +8,9 @@ import { type Places, ROOT, SetupError, say } from './places.ts'
 
 const CLI = join(ROOT, 'bin/lockgate')
 
+/** It also makes the base images: a minute on a server, and 20 were seen on a busy machine with two emulated processors. */
+const FIRST_PUSH_MS = 3_600_000
+
 /** Runs the CLI as the person who types bin/up would. Gives its answer. */
 export async function lockgate(
   args: readonly string[],
@@ -41,7 +44,7 @@ export async function deploySample(places: Places, env: Readonly<Record<string, 
   // An app that is there from an attempt that failed gets the remote and its credential helper all the same.
   await lockgate([known ? 'remote' : 'create', 'hello'], { env: gitEnv, cwd: folder })
   say('· git push lockgate main (the sample app; the first build also makes the base images)')
-  const push = await run('git', ['push', 'lockgate', 'main'], { cwd: folder, env: gitEnv, timeoutMs: 900_000, anyStatus: true })
+  const push = await run('git', ['push', 'lockgate', 'main'], { cwd: folder, env: gitEnv, timeoutMs: FIRST_PUSH_MS, anyStatus: true })
   if (push.status !== 0) throw new SetupError(`the sample app could not be deployed:\n${push.stderr.trim()}`)
   for (const line of push.stderr.split('\n')) if (/✓|live at/.test(line)) say(`  ${line.replace(/^remote:\s*/, '').trim()}`)
   const app = JSON.parse(await lockgate(['status', 'hello', '--json'], { env })) as { environments: { urls: string[] }[] }

@@ -18,6 +18,10 @@ import { hasSystemd, main, type Places, placesOf, ROOT, SetupError, say } from '
 import { askThroughEdge, deploySample, lockgate } from './sample.ts'
 import { type Asked, readArguments, settle } from './settings.ts'
 
+/** How long a server may take to start; one that ends meanwhile again and again is given up sooner. */
+const START_MS = 240_000
+const RESTARTS_MS = 30_000
+
 await main(async () => {
   const asked = readArguments(process.argv.slice(2))
   const places = placesOf(asked.home)
@@ -81,14 +85,18 @@ async function startAll(places: Places, how: { readonly keeper: Keeper; readonly
 
 /** The version of the server that answers. `wanted` null: one look is enough; a version: until that one answers. */
 async function waitForServer(places: Places, url: string, wanted: string | null | undefined): Promise<string | null> {
-  const deadline = performance.now() + 30_000
+  const began = performance.now()
+  const keeper = keeperOf(places)
+  let pid: number | null = null
   for (;;) {
+    pid ??= await keeper.pidOf('server')
     const version = await fetch(`${url}/v1/health`).then(
       async (answer) => ((await answer.json()) as { version: string }).version,
       () => null,
     )
     if (wanted === null || (version !== null && (wanted === undefined || version === wanted))) return version
-    if (performance.now() > deadline)
+    const waitedMs = performance.now() - began
+    if (waitedMs > START_MS || (waitedMs > RESTARTS_MS && (await keeper.pidOf('server')) !== pid))
       throw new SetupError(
         `the server does not answer on ${url}. Its log: ${hasSystemd() && places.system ? 'journalctl -u lockgate' : join(places.home, 'log/server.log')}`,
       )

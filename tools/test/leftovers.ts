@@ -1,19 +1,19 @@
 // What a killed test run left: its processes, containers, networks and folders. Only of runs whose process is gone.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { removeFilter } from '../../src/drivers/runtime/docker/build-filter.ts'
 import { removeVolumeFiles } from '../../src/drivers/runtime/docker/volumes.ts'
 import { pause } from '../../src/lib/clock.ts'
 import { findProcessesFor, signal } from '../../src/lib/processes.ts'
 import { run } from '../../src/lib/run.ts'
+import { FOLDERS } from '../../test/support/folder.ts'
 import { ENGINE_BRIDGE } from '../../test/support/own-engine.ts'
 import { engineAnswers } from '../setup/engine.ts'
 import { findOurs, installationOf, removeOurs } from '../setup/ours.ts'
 import { placesOf } from '../setup/places.ts'
 
 /** Folders of whole installations and of what stands beside them; `lockgate-<installation>` holds the disks of builds in a suite without a server. */
-const FOLDER = /^lockgate-(?:(?:e2e|edge|bench|git-host|home|proof|registry|sshd)-.+|(t[a-z0-9]{8}))$/
+const FOLDER = /^lockgate-(?:(?:e2e|edge|bench|git-host|home|machine|proof|registry|sshd)-.+|(t[a-z0-9]{8}))$/
 
 const END_MS = 10_000
 
@@ -23,8 +23,8 @@ export async function removeLeftovers(): Promise<void> {
     const pid = new RegExp(`^${ENGINE_BRIDGE}(\\d+)$`).exec(name)?.[1]
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) await run('ip', ['link', 'delete', name], { anyStatus: true })
   }
-  for (const name of readdirSync(tmpdir()).filter((entry) => FOLDER.test(entry))) {
-    const folder = join(tmpdir(), name)
+  const folders = [...new Set(FOLDERS)].flatMap((place) => readdirSync(place).map((name) => ({ name, folder: join(place, name) })))
+  for (const { name, folder } of folders.filter((one) => FOLDER.test(one.name))) {
     if (ownerLives(folder)) continue
     process.stderr.write(`· removing what a killed run left in ${name}\n`)
     await endProcesses(folder)

@@ -1,4 +1,4 @@
-// docs/reference/proof.md: what the last `bin/test proof` did and saw.
+// Pages of figures: what the last `bin/test proof` and the last `bin/test machines` did and saw.
 import { writeFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { basename, join } from 'node:path'
@@ -15,18 +15,36 @@ const ALIKE = / dies at .*$/
 /** `API p99 ms`: of times the longest counts; everything else is summed up. */
 const IS_TIME = / (ms|s)$/
 
-/** Writes the page; every figure in it was told by a test (`tell` in test/support/proof.ts). */
+/** Writes docs/reference/proof.md. */
 export async function writeProof(told: z.infer<typeof Told>, seconds: number): Promise<void> {
+  const rule = ' A kill that did not land, and a fault that did not strike, fails its test.'
+  write('proof', join('docs', 'reference', 'proof.md'), { told, seconds, host: `kernel ${release()}, ${await versions()}`, rule })
+}
+
+/** Writes docs/reports/machines.md. */
+export function writeMachines(told: z.infer<typeof Told>, seconds: number): void {
+  write('machines', join('docs', 'reports', 'machines.md'), { told, seconds, host: 'a Debian 13 in QEMU (software emulation)', rule: '' })
+}
+
+interface Page {
+  readonly told: z.infer<typeof Told>
+  readonly seconds: number
+  readonly host: string
+  readonly rule: string
+}
+
+/** Every figure on a page was told by a test (`tell` in test/support/proof.ts). */
+function write(kind: string, path: string, { told, seconds, host, rule }: Page): void {
   const all = told.testResults.flatMap((file) => file.assertionResults)
   const text = [
-    '# The last full run of `bin/test proof`',
+    `# The last full run of \`bin/test ${kind}\``,
     '',
-    `${dayAndMachine()}, kernel ${release()}, ${await versions()}; ${Math.round(seconds / 60)} minutes: ${counted(all)}.`,
-    '`bin/test proof` writes this page. A kill that did not land, and a fault that did not strike, fails its test.',
+    `${dayAndMachine()}, ${host}; ${Math.round(seconds / 60)} minutes: ${counted(all)}.`,
+    `\`bin/test ${kind}\` writes this page.${rule}`,
     ...told.testResults.toSorted((a, b) => (a.name < b.name ? -1 : 1)).flatMap(({ name, assertionResults }) => section(basename(name), assertionResults)),
     ...failures(all),
   ]
-  writeFileSync(join(ROOT, 'docs', 'reference', 'proof.md'), `${text.join('\n')}\n`)
+  writeFileSync(join(ROOT, path), `${text.join('\n')}\n`)
 }
 
 function section(file: string, results: readonly Result[]): string[] {
@@ -55,7 +73,8 @@ function figures(results: readonly Result[]): string {
   for (const one of results)
     for (const [name, value] of Object.entries(one.meta?.figures ?? {}))
       sums.set(name, IS_TIME.test(name) ? Math.max(sums.get(name) ?? 0, value) : (sums.get(name) ?? 0) + value)
-  return [...sums].map(([name, value]) => `${name}: ${Number.isInteger(value) ? value : value.toFixed(1)}`).join(', ')
+  const notes = results.flatMap((one) => one.meta?.notes ?? [])
+  return [...notes, ...[...sums].map(([name, value]) => `${name}: ${Number.isInteger(value) ? value : value.toFixed(1)}`)].join(', ')
 }
 
 function failures(results: readonly Result[]): string[] {

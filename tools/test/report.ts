@@ -15,7 +15,7 @@ export const Told = z.object({
           status: z.string(),
           duration: z.number().nullish(),
           failureMessages: z.array(z.string()).nullish(),
-          meta: z.object({ figures: z.record(z.string(), z.number()).optional() }).nullish(),
+          meta: z.object({ figures: z.record(z.string(), z.number()).optional(), notes: z.array(z.string()).optional() }).nullish(),
         }),
       ),
     }),

@@ -178,6 +178,8 @@ local function put_in_again()
             asking[key] = nil
           end)
         end
+        -- HAProxy 3.0 ends a task for good that computes for a second without a break, and the statistics of one server take a while.
+        core.yield()
       end
     end
   end
