@@ -1,9 +1,10 @@
 // A whole machine of a test's own: Debian 13 in QEMU with its own kernel, systemd and disk, whose power can be cut.
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { arch, freemem } from 'node:os'
 import { join } from 'node:path'
 import { pause } from '../../src/lib/clock.ts'
+import { runs } from '../../src/lib/pid-file.ts'
 import { signal } from '../../src/lib/processes.ts'
 import { detach, launch, type RunResult, run } from '../../src/lib/run.ts'
 import { ownFolder } from './folder.ts'
@@ -127,7 +128,8 @@ class QemuMachine implements Machine {
   }
 
   #isOn(): boolean {
-    return this.#pid > 0 && existsSync(`/proc/${this.#pid}`)
+    // nice(1) becomes QEMU.
+    return ['nice', 'qemu-system-x86_64'].some((program) => runs(this.#pid, program))
   }
 
   #ssh(command: string): string[] {

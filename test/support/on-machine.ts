@@ -40,9 +40,21 @@ export function releaseOn(page: string): string {
 }
 
 /** Waits until apps answer through the edge; gives the seconds since the kernel of the machine began. */
-export async function secondsUntilAnswer(machine: Machine, apps: readonly string[]): Promise<number> {
-  const one = (app: string): string => `until curl -sf --max-time 10 -o /dev/null http://${app}.localhost/up; do sleep 0.2; done`
-  const { stdout } = await machine.type(`${apps.map(one).join('; ')}; cut -d ' ' -f 1 /proc/uptime`, { timeoutMs: REPAIR_MS })
+export function secondsUntilAnswer(machine: Machine, apps: readonly string[]): Promise<number> {
+  return secondsUntil(
+    machine,
+    apps.map((app) => `http://${app}.localhost/up`),
+  )
+}
+
+/** Waits until the server answers, which may be later than the apps; gives the seconds since the kernel of the machine began. */
+export function secondsUntilServer(machine: Machine): Promise<number> {
+  return secondsUntil(machine, ['http://127.0.0.1:7070/v1/health'])
+}
+
+async function secondsUntil(machine: Machine, urls: readonly string[]): Promise<number> {
+  const one = (url: string): string => `until curl -sf --max-time 10 -o /dev/null ${url}; do sleep 0.2; done`
+  const { stdout } = await machine.type(`${urls.map(one).join('; ')}; cut -d ' ' -f 1 /proc/uptime`, { timeoutMs: REPAIR_MS })
   return Number(stdout)
 }
 
