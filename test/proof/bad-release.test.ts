@@ -97,7 +97,8 @@ describe('one that is gone back from by itself, and the server killed meanwhile,
     expect(report.failed).toBeGreaterThan(0)
     const deployments = await lockgate.call(endpoints.listDeployments, { params: { app: name, environment: 'production' } as never })
     expect(deployments.map(({ verb, status }) => `${verb} ${status}`)).toEqual(['rollback succeeded', 'deploy succeeded', 'deploy succeeded'])
-    expect(await lockgate.status(name)).toMatchObject({ state: 'running', ready: 1, watch: null })
+    // What it went back to was never proven: it is watched now, and there is nothing to go back to from it.
+    expect(await lockgate.status(name)).toMatchObject({ state: 'running', ready: 1, watch: { deploymentId: deployments[0]?.id, before: null } })
   })
 })
 
