@@ -99,3 +99,18 @@ test('the registry is that of the environment, of this folder, of the user', asy
   expect((await prepare('npm_setting registry', { NPM_CONFIG_REGISTRY: 'https://loud.example.net' })).stdout).toBe('https://loud.example.net\n')
   expect((await prepare('npm_setting registry', {})).stdout).toBe('https://folder.example.net/npm/\n')
 })
+
+test('of several programs that prepare one folder at once only one is at work', async () => {
+  // Who is not alone finds the folder of another.
+  const work = 'work() { mkdir busy && ls -R . >/dev/null && rmdir busy; }; alone work'
+
+  const ended = await Promise.all(Array.from({ length: 8 }, () => prepare(work)))
+
+  expect(ended.map(({ status, stderr }) => [status, stderr])).toEqual(ended.map(() => [0, '']))
+})
+
+test('a program that fails while it is alone ends what called it', async () => {
+  const { status, stdout } = await prepare('work() { false; echo on; }; alone work; echo after')
+
+  expect([status, stdout]).toEqual([1, ''])
+})
