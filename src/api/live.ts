@@ -3,9 +3,9 @@ import type { FastifyReply } from 'fastify'
 const HEARTBEAT_MS = 15_000
 
 /** One message of a stream; `id` comes back as Last-Event-ID when the reader reconnects. */
-export interface LiveMessage {
+export interface LiveMessage<T = unknown> {
   readonly id?: string | number
-  readonly data: unknown
+  readonly data: T
 }
 
 /**

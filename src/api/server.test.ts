@@ -9,6 +9,10 @@ test.each([{}, { permission: '' }, { permission: 'app.reed' }, { permission: 'to
   },
 )
 
+test('a route for everybody that names an app stops the start', () => {
+  expect(() => assertGuarded('leak', { permission: 'public', path: '/v1/apps/:app' })).toThrow(/is public and names an app/)
+})
+
 test('every route names a permission, and a public one says why', () => {
   for (const [name, endpoint] of Object.entries(endpoints)) {
     expect(() => assertGuarded(name, endpoint)).not.toThrow()

@@ -9,7 +9,7 @@ import { InvalidError, PlatformError, UnavailableError } from '../lib/errors.ts'
 import { randomWord } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import { mediaTypeOf, refuseOtherBodies, refuseUnread, takeBodies } from './bodies.ts'
-import type { Call, Handling } from './call.ts'
+import type { Handling } from './call.ts'
 import type { Endpoint } from './contract/endpoint.ts'
 import { type EndpointName, endpoints } from './contract/endpoints.ts'
 import { boundBodies, HEADERS_MS, MOST_CONNECTIONS } from './deadlines.ts'
@@ -94,8 +94,10 @@ interface Routing {
   readonly stopping: AbortSignal
 }
 
-/** Refuses an endpoint that does not say who may use it. */
-export function assertGuarded(name: string, endpoint: { readonly permission?: string }): void {
+/** Refuses an endpoint that does not say who may use it, and one for everybody whose path names an app: the door loads none there. */
+export function assertGuarded(name: string, endpoint: { readonly permission?: string; readonly path?: string }): void {
+  if (endpoint.permission === 'public' && endpoint.path?.includes('/:app'))
+    throw new Error(`The route ${name} is public and names an app; Lockgate does not start like that.`)
   if (endpoint.permission !== 'public' && !(endpoint.permission !== undefined && Object.hasOwn(PERMISSIONS, endpoint.permission))) {
     throw new Error(`The route ${name} names no permission; Lockgate does not start like that.`)
   }
@@ -154,15 +156,17 @@ async function handle(asked: Asked, routing: Routing): Promise<unknown> {
   const leave = (): void => stop.abort()
   routing.stopping.addEventListener('abort', leave, { once: true })
   reply.raw.once('close', () => routing.stopping.removeEventListener('abort', leave))
-  const call: Call = {
+  const call = {
     ...passed,
-    params: request.params as Record<string, string>,
-    query: request.query as Record<string, unknown>,
+    params: request.params,
+    query: request.query,
     body: request.body,
     signal: stop.signal,
     lastEventId: lastEventIdOf(request),
   }
-  const answer = handlers[name](handling, call)
+  // Of all endpoints together neither the call nor the handler can be said; of each the compiler has looked at both.
+  const handler = handlers[name] as unknown as (handling: Handling, call: unknown) => Promise<unknown> | AsyncIterable<LiveMessage>
+  const answer = handler(handling, call)
   if (!endpoint.stream) return answer
   // The first look happens before the answer begins, so that "not found" is still a status and not a broken stream. But a
   // stream that has nothing to say yet begins too: a reader must see that it is heard.

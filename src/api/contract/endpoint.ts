@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Permission } from '../../core/actor/may.ts'
 
@@ -25,6 +26,13 @@ export type InputOf<E extends Endpoint> = (E['params'] extends z.ZodObject ? { r
   (E['query'] extends z.ZodObject ? { readonly query?: z.input<E['query']> } : unknown) &
   (E['upload'] extends string ? { readonly stream: ReadableStream<Uint8Array> } : unknown) &
   (E['body'] extends z.ZodType ? { readonly body: z.input<E['body']> } : unknown)
+
+/** What a handler is given of a request: each part read once, by the schema of its endpoint; a body that is a stream as it comes. */
+export interface GivenOf<E extends Endpoint> {
+  readonly params: E['params'] extends z.ZodObject ? z.output<E['params']> : unknown
+  readonly query: E['query'] extends z.ZodObject ? z.output<E['query']> : unknown
+  readonly body: E['upload'] extends string ? Readable : E['body'] extends z.ZodType ? z.output<E['body']> : unknown
+}
 
 export type AnswerOf<E extends Endpoint> = z.output<E['response']>
 

@@ -1,4 +1,3 @@
-import type { z } from 'zod'
 import { EVERYTHING } from '../../core/actor/actor.ts'
 import { findProject } from '../../core/actor/token.ts'
 import { changeApp } from '../../core/app/change.ts'
@@ -11,10 +10,8 @@ import { DEFAULT_PROJECT } from '../../core/project/project.ts'
 import { addDomain, removeDomain } from '../../core/route/domain.ts'
 import { pause } from '../../lib/clock.ts'
 import { UnavailableError } from '../../lib/errors.ts'
-import type { Handler } from '../call.ts'
-import { endpoints } from '../contract/endpoints.ts'
+import type { Handlers, Handling } from '../call.ts'
 import { showApp, showEnvironment } from '../status.ts'
-import { appOf, environmentOf } from './given.ts'
 
 export const apps = {
   listApps: async (handling, { actor }) => {
@@ -22,7 +19,7 @@ export const apps = {
     return Promise.all(all.map((app) => showApp(handling, app)))
   },
   createApp: async (handling, { actor, body }) => {
-    const asked = endpoints.createApp.body.parse(body)
+    const asked = body
     const projectId =
       asked.project === undefined && actor.projectId !== null
         ? actor.projectId
@@ -30,46 +27,43 @@ export const apps = {
     const { app } = await createApp(handling, { actor, projectId, name: asked.name })
     return showApp(handling, app)
   },
-  readApp: async (handling, call) => showApp(handling, appOf(call)),
+  readApp: async (handling, call) => showApp(handling, call.app),
   changeApp: async (handling, call) => {
-    const asked = endpoints.changeApp.body.parse(call.body)
-    return showApp(handling, await changeApp(handling, { actor: call.actor, app: appOf(call), ...asked }))
+    return showApp(handling, await changeApp(handling, { actor: call.actor, app: call.app, ...call.body }))
   },
   removeApp: async (handling, call) => {
-    const app = await removeApp(handling, { actor: call.actor, app: appOf(call) })
+    const app = await removeApp(handling, { actor: call.actor, app: call.app })
     return showApp(handling, app)
   },
   addEnvironment: async (handling, call) => {
-    const { name, branch, tags } = endpoints.addEnvironment.body.parse(call.body)
-    const environment = await addEnvironment(handling, { actor: call.actor, app: appOf(call), name, branch, tags: tags ?? null })
-    return showEnvironment(handling, appOf(call), environment)
+    const { name, branch, tags } = call.body
+    const environment = await addEnvironment(handling, { actor: call.actor, app: call.app, name, branch, tags: tags ?? null })
+    return showEnvironment(handling, call.app, environment)
   },
   changeEnvironment: async (handling, call) => {
-    // The door has read it, and the words of a strategy have become one: read again they would not be understood.
-    const asked = call.body as z.output<typeof endpoints.changeEnvironment.body>
-    const environment = await changeEnvironment(handling, { actor: call.actor, environment: environmentOf(call), ...asked })
-    return showEnvironment(handling, appOf(call), environment)
+    const environment = await changeEnvironment(handling, { actor: call.actor, environment: call.environment, ...call.body })
+    return showEnvironment(handling, call.app, environment)
   },
-  readEnvironment: async (handling, call) => showEnvironment(handling, appOf(call), environmentOf(call)),
+  readEnvironment: async (handling, call) => showEnvironment(handling, call.app, call.environment),
   addDomain: async (handling, call) => {
-    const { host, path } = endpoints.addDomain.body.parse(call.body)
-    const environment = await addDomain(handling, { actor: call.actor, environment: environmentOf(call), host, path })
+    const { host, path } = call.body
+    const environment = await addDomain(handling, { actor: call.actor, environment: call.environment, host, path })
     await untilServed(handling, environment, `${host} was added`)
-    return showEnvironment(handling, appOf(call), environment)
+    return showEnvironment(handling, call.app, environment)
   },
   removeDomain: async (handling, call) => {
-    const { host, path } = endpoints.removeDomain.query.parse(call.query)
-    const environment = await removeDomain(handling, { actor: call.actor, environment: environmentOf(call), host, path })
+    const { host, path } = call.query
+    const environment = await removeDomain(handling, { actor: call.actor, environment: call.environment, host, path })
     await untilServed(handling, environment, `${host} was removed`)
-    return showEnvironment(handling, appOf(call), environment)
+    return showEnvironment(handling, call.app, environment)
   },
-} satisfies Record<string, Handler>
+} satisfies Partial<Handlers>
 
 /** So long a change of routes may take at the edge. */
 const SERVED_MS = 10_000
 
 /** Waits until the edge has confirmed what the environment wants routed. Throws UnavailableError `edge.not_confirmed`. */
-async function untilServed(handling: Parameters<Handler>[0], { routeGeneration }: Pick<Environment, 'routeGeneration'>, done: string): Promise<void> {
+async function untilServed(handling: Handling, { routeGeneration }: Pick<Environment, 'routeGeneration'>, done: string): Promise<void> {
   const { routes } = handling.sight
   for (const began = performance.now(); routes.confirmed < routeGeneration; await pause(20)) {
     if (performance.now() - began < SERVED_MS) continue
@@ -82,7 +76,7 @@ async function untilServed(handling: Parameters<Handler>[0], { routeGeneration }
 
 /** Names by id, for lists of events. */
 export async function namesById(
-  handling: Parameters<Handler>[0],
+  handling: Handling,
 ): Promise<{ readonly apps: ReadonlyMap<string, string>; readonly environments: ReadonlyMap<string, string> }> {
   const { read } = handling.store
   return {

@@ -3,22 +3,20 @@ import { mustBeAllowed } from '../../core/actor/may.ts'
 import { isBuildFinished } from '../../core/build/build.ts'
 import { cancelBuild } from '../../core/build/cancel.ts'
 import { retryBuild } from '../../core/build/retry.ts'
-import type { Call, Handler, Handling } from '../call.ts'
-import { endpoints } from '../contract/endpoints.ts'
+import type { Handlers, Handling, Named } from '../call.ts'
 import { showBuild } from '../show.ts'
-import { environmentOf } from './given.ts'
 import { linesUntil } from './lines.ts'
 import { watch } from './watch.ts'
 
-async function buildOf(handling: Handling, call: Call) {
-  return handling.store.read.builds.get({ projectId: call.actor.projectId }, call.params['id'] ?? '')
+async function buildOf(handling: Handling, { actor, params }: Named) {
+  return handling.store.read.builds.get({ projectId: actor.projectId }, params.id)
 }
 
 export const builds = {
   listBuilds: async (handling, call) => {
-    const { limit } = endpoints.listBuilds.query.parse(call.query)
+    const { limit } = call.query
     const list = await handling.store.read.builds.list(EVERYTHING, {
-      where: { environmentId: environmentOf(call).id },
+      where: { environmentId: call.environment.id },
       orderBy: 'createdAt',
       descending: true,
       limit,
@@ -26,7 +24,7 @@ export const builds = {
     return Promise.all(list.map((build) => showBuild(handling.store.read, build)))
   },
   listAllBuilds: async (handling, call) => {
-    const { limit, status } = endpoints.listAllBuilds.query.parse(call.query)
+    const { limit, status } = call.query
     const list = await handling.store.read.builds.list(
       { projectId: call.actor.projectId },
       { ...(status === undefined ? {} : { where: { status } }), orderBy: 'createdAt', descending: true, limit },
@@ -53,12 +51,12 @@ export const builds = {
   },
   readBuildLog: async (handling, call) => {
     const build = await buildOf(handling, call)
-    const { lines, search } = endpoints.readBuildLog.query.parse(call.query)
+    const { lines, search } = call.query
     return handling.book.tail(`build/${build.id}`, lines, search)
   },
   followBuildLog: async function* (handling, call) {
     const build = await buildOf(handling, call)
     const ended = async (): Promise<boolean> => isBuildFinished(await buildOf(handling, call))
-    yield* linesUntil(handling, { key: `build/${build.id}`, call, ended, lines: endpoints.followBuildLog.query.parse(call.query).lines })
+    yield* linesUntil(handling, { key: `build/${build.id}`, call, ended, lines: call.query.lines })
   },
-} satisfies Record<string, Handler>
+} satisfies Partial<Handlers>

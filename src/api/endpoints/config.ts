@@ -2,15 +2,13 @@ import { EVERYTHING } from '../../core/actor/actor.ts'
 import { headRevision, revise } from '../../core/config-revision/revise.ts'
 import { revokeSecret } from '../../core/secret/revoke.ts'
 import { NotFoundError } from '../../lib/errors.ts'
-import type { Handler } from '../call.ts'
-import { endpoints } from '../contract/endpoints.ts'
+import type { Handlers } from '../call.ts'
 import { showDeployment } from '../show.ts'
-import { environmentOf } from './given.ts'
 
 export const config = {
   readConfig: async (handling, call) => {
-    const environment = environmentOf(call)
-    const { revision: number } = endpoints.readConfig.query.parse(call.query)
+    const environment = call.environment
+    const { revision: number } = call.query
     const revision =
       number === undefined
         ? await headRevision(handling.store.read, environment)
@@ -24,23 +22,22 @@ export const config = {
     return { revision: revision?.number ?? null, entries: entries.toSorted((a, b) => (a.key < b.key ? -1 : 1)) }
   },
   changeConfig: async (handling, call) => {
-    const { set, secret, unset } = endpoints.changeConfig.body.parse(call.body)
-    const { revision, deployment, builtIn } = await revise(handling, { actor: call.actor, environment: environmentOf(call), set, secret, unset })
+    const { set, secret, unset } = call.body
+    const { revision, deployment, builtIn } = await revise(handling, { actor: call.actor, environment: call.environment, set, secret, unset })
     return { revision: revision.number, builtIn: [...builtIn], deployment: deployment && (await showDeployment(handling.store.read, deployment)) }
   },
   revokeSecret: async (handling, call) => {
-    const asked = endpoints.revokeSecret.body.parse(call.body)
-    const { name, version, revokedAt } = await revokeSecret(handling, { actor: call.actor, environment: environmentOf(call), ...asked })
+    const { name, version, revokedAt } = await revokeSecret(handling, { actor: call.actor, environment: call.environment, ...call.body })
     return { key: name, version, revokedAt: revokedAt ?? 0 }
   },
   configHistory: async (handling, call) => {
-    const { limit } = endpoints.configHistory.query.parse(call.query)
+    const { limit } = call.query
     const list = await handling.store.read.configRevisions.list(EVERYTHING, {
-      where: { environmentId: environmentOf(call).id },
+      where: { environmentId: call.environment.id },
       orderBy: 'number',
       descending: true,
       limit,
     })
     return list.map((one) => ({ number: one.number, note: one.note, actor: one.actor, createdAt: one.createdAt, keys: Object.keys(one.values).sort() }))
   },
-} satisfies Record<string, Handler>
+} satisfies Partial<Handlers>

@@ -1,6 +1,5 @@
-import type { Readable } from 'node:stream'
 import type { z } from 'zod'
-import { EVERYTHING } from '../../core/actor/actor.ts'
+import { type Actor, EVERYTHING } from '../../core/actor/actor.ts'
 import { mustBeAllowed } from '../../core/actor/may.ts'
 import { EMPTY_MANIFEST, type Manifest } from '../../core/app/manifest.ts'
 import { parseManifest } from '../../core/app/parse-manifest.ts'
@@ -19,35 +18,27 @@ import type { Environment } from '../../core/environment/environment.ts'
 import { maximaOf } from '../../core/project/maxima.ts'
 import { InvalidError } from '../../lib/errors.ts'
 import { isGlob } from '../../lib/glob.ts'
-import type { Call, Handler, Handling } from '../call.ts'
-import { endpoints } from '../contract/endpoints.ts'
+import type { CallOf, Handlers, Handling, Named } from '../call.ts'
+import type { endpoints } from '../contract/endpoints.ts'
 import type { OpenDeployment } from '../contract/inputs.ts'
 import { showBuild, showDeployment, showReleases, showStep } from '../show.ts'
-import { appOf, environmentOf } from './given.ts'
 import { watch } from './watch.ts'
 
 type Asked = z.output<typeof OpenDeployment>
-
-interface Answer {
-  readonly deployment: unknown
-  readonly build: unknown
-  readonly plan: unknown
-  readonly undoes: readonly string[]
-  readonly notes: readonly string[]
-}
+type Answer = z.input<typeof endpoints.openDeployment.response>
 
 const NOTHING: Answer = { deployment: null, build: null, plan: null, undoes: [], notes: [] }
 
-async function open(handling: Handling, call: Call): Promise<Answer> {
-  const asked = endpoints.openDeployment.body.parse(call.body)
+async function open(handling: Handling, call: CallOf<'openDeployment'>): Promise<Answer> {
+  const asked = call.body
   if (asked.plan) return plan(handling, call, asked)
-  const input = { actor: call.actor, environment: environmentOf(call) }
+  const input = { actor: call.actor, environment: call.environment }
   switch (asked.verb) {
     case 'deploy':
       return deploy(handling, call, asked)
     case 'rollback': {
       const { deployment, undoes } = await rollback(handling, { ...input, to: asked.to ?? null, insists: asked.force })
-      return opened(handling, deployment, { undoes })
+      return opened(handling, deployment, { undoes: [...undoes] })
     }
     case 'restart':
       return opened(handling, await restart(handling, input))
@@ -64,9 +55,8 @@ async function opened(handling: Handling, deployment: Deployment, also: Partial<
   return { ...NOTHING, deployment: await showDeployment(handling.store.read, deployment), ...also }
 }
 
-async function deploy(handling: Handling, call: Call, asked: Extract<Asked, { verb: 'deploy' }>): Promise<Answer> {
-  const environment = environmentOf(call)
-  const app = appOf(call)
+async function deploy(handling: Handling, call: CallOf<'openDeployment'>, asked: Extract<Asked, { verb: 'deploy' }>): Promise<Answer> {
+  const { app, environment } = call
   if (asked.image !== undefined) {
     const { deployment, notes } = await deployImage(handling, {
       actor: call.actor,
@@ -74,7 +64,7 @@ async function deploy(handling: Handling, call: Call, asked: Extract<Asked, { ve
       image: asked.image,
       manifest: await manifestOf(handling, environment, asked),
     })
-    return opened(handling, deployment, { notes })
+    return opened(handling, deployment, { notes: [...notes] })
   }
   if (asked.ref === undefined && isGlob(environment.branch))
     throw new InvalidError('ref.invalid', `${environment.name} is deployed from ${environment.branch}: name one of these branches with --ref.`)
@@ -84,19 +74,18 @@ async function deploy(handling: Handling, call: Call, asked: Extract<Asked, { ve
   return { ...NOTHING, build: await showBuild(handling.store.read, build) }
 }
 
-async function deployFolder(handling: Handling, call: Call): Promise<unknown> {
-  const app = appOf(call)
-  const environment = environmentOf(call)
-  const { ref, commitId } = await handling.source.upload(app.name, call.body as Readable, { author: call.actor.name, at: handling.clock.now() })
-  return openedAs(handling, await openBuild(handling, handling.source, { actor: call.actor, app, environment, ref, commitId, rebuild: false }))
+async function deployFolder(
+  handling: Handling,
+  { actor, app, environment, body }: CallOf<'deployFolder'>,
+): Promise<z.input<typeof endpoints.deployFolder.response>> {
+  const { ref, commitId } = await handling.source.upload(app.name, body, { author: actor.name, at: handling.clock.now() })
+  return openedAs(handling, await openBuild(handling, handling.source, { actor, app, environment, ref, commitId, rebuild: false }))
 }
 
-async function promoteHere(handling: Handling, call: Call): Promise<unknown> {
-  const { from } = endpoints.promote.body.parse(call.body)
-  const app = appOf(call)
-  const source = await findEnvironment(handling.store.read, app, from)
-  const promoted = await promote(handling, { actor: call.actor, app, from: source, to: environmentOf(call) })
-  return { ...(await openedAs(handling, promoted)), builtIn: promoted.builtIn }
+async function promoteHere(handling: Handling, { actor, app, environment, body }: CallOf<'promote'>): Promise<z.input<typeof endpoints.promote.response>> {
+  const source = await findEnvironment(handling.store.read, app, body.from)
+  const promoted = await promote(handling, { actor, app, from: source, to: environment })
+  return { ...(await openedAs(handling, promoted)), builtIn: [...promoted.builtIn] }
 }
 
 async function openedAs(handling: Handling, { build, deployment }: Opened): Promise<Pick<Answer, 'deployment' | 'build'>> {
@@ -111,8 +100,7 @@ async function manifestOf(handling: Handling, environment: Environment, asked: {
 }
 
 /** `--plan`: the same list the reconciler would take, and nothing happens. */
-async function plan(handling: Handling, call: Call, asked: Asked): Promise<Answer> {
-  const environment = environmentOf(call)
+async function plan(handling: Handling, { environment }: CallOf<'openDeployment'>, asked: Asked): Promise<Answer> {
   const releaseId = asked.verb === 'rollback' ? (await rollbackTarget(handling.store.read, environment, asked.to ?? null)).to.id : null
   const manifest = asked.verb === 'deploy' ? await manifestOf(handling, environment, asked) : EMPTY_MANIFEST
   const planned = await planAhead(handling, handling.sight, {
@@ -122,7 +110,7 @@ async function plan(handling: Handling, call: Call, asked: Asked): Promise<Answe
     count: asked.verb === 'scale' ? asked.count : null,
     manifest,
   })
-  return { ...NOTHING, plan: planned }
+  return { ...NOTHING, plan: [...planned] }
 }
 
 /** A picture of a deployment: itself, its journal, and what is still planned. */
@@ -138,9 +126,8 @@ export async function liveDeployment(handling: Handling, deployment: Deployment)
 }
 
 /** A handler for what is done to a deployment that was opened. */
-function steering(verb: (handling: Handling, input: { readonly actor: Call['actor']; readonly id: string }) => Promise<Deployment>): Handler {
-  return async (handling, { actor, params }) => {
-    const id = params['id'] ?? ''
+function steering(verb: (handling: Handling, input: { readonly actor: Actor; readonly id: string }) => Promise<Deployment>) {
+  return async (handling: Handling, { actor, params: { id } }: Named) => {
     const deployment = await handling.store.read.deployments.get({ projectId: actor.projectId }, id)
     mustBeAllowed(actor, 'environment.operate', await handling.store.read.environments.get(EVERYTHING, deployment.environmentId))
     return showDeployment(handling.store.read, await verb(handling, { actor, id }))
@@ -152,9 +139,9 @@ export const deployments = {
   deployFolder,
   promote: promoteHere,
   listDeployments: async (handling, call) => {
-    const { limit } = endpoints.listDeployments.query.parse(call.query)
+    const { limit } = call.query
     const list = await handling.store.read.deployments.list(EVERYTHING, {
-      where: { environmentId: environmentOf(call).id },
+      where: { environmentId: call.environment.id },
       orderBy: 'number',
       descending: true,
       limit,
@@ -162,10 +149,10 @@ export const deployments = {
     return Promise.all(list.map((deployment) => showDeployment(handling.store.read, deployment)))
   },
   readDeployment: async (handling, { actor, params }) =>
-    liveDeployment(handling, await handling.store.read.deployments.get({ projectId: actor.projectId }, params['id'] ?? '')),
+    liveDeployment(handling, await handling.store.read.deployments.get({ projectId: actor.projectId }, params.id)),
   followDeployment: (handling, { actor, params, signal }) => {
     const look = async () => {
-      const deployment = await handling.store.read.deployments.get({ projectId: actor.projectId }, params['id'] ?? '')
+      const deployment = await handling.store.read.deployments.get({ projectId: actor.projectId }, params.id)
       return { data: await liveDeployment(handling, deployment), ended: isDeploymentFinished(deployment) }
     }
     return watch(handling.store, look, signal)
@@ -173,5 +160,5 @@ export const deployments = {
   cancelDeployment: steering(cancelDeployment),
   pauseDeployment: steering(pauseDeployment),
   resumeDeployment: steering(resumeDeployment),
-  listReleases: async (handling, call) => showReleases(handling.store.read, environmentOf(call), endpoints.listReleases.query.parse(call.query).limit),
-} satisfies Record<string, Handler>
+  listReleases: async (handling, call) => showReleases(handling.store.read, call.environment, call.query.limit),
+} satisfies Partial<Handlers>

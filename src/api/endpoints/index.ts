@@ -1,5 +1,4 @@
-import type { Handler } from '../call.ts'
-import type { EndpointName } from '../contract/endpoints.ts'
+import type { Handlers } from '../call.ts'
 import { access } from './access.ts'
 import { apps } from './apps.ts'
 import { builds } from './builds.ts'
@@ -10,7 +9,7 @@ import { logs } from './logs.ts'
 import { sources } from './sources.ts'
 
 /** One handler for each endpoint: a missing one does not compile. */
-export const handlers: Readonly<Record<EndpointName, Handler>> = {
+export const handlers: Handlers = {
   ...access,
   ...apps,
   ...builds,

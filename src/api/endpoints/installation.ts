@@ -5,8 +5,7 @@ import { seenBy } from '../../core/disk/disk.ts'
 import { surveyDisk } from '../../core/disk/survey.ts'
 import type { Event } from '../../core/event/event.ts'
 import { pause } from '../../lib/clock.ts'
-import type { Call, Handler, Handling } from '../call.ts'
-import { endpoints } from '../contract/endpoints.ts'
+import type { CallOf, Handlers, Handling } from '../call.ts'
 import type * as resource from '../contract/resources.ts'
 import { examine } from '../doctor.ts'
 import type { LiveMessage } from '../live.ts'
@@ -28,8 +27,8 @@ function show(event: Event, names: Names): z.input<typeof resource.Event> {
   }
 }
 
-async function listEvents(handling: Handling, call: Call): Promise<z.input<typeof resource.Event>[]> {
-  const { after, limit, app } = endpoints.listEvents.query.parse(call.query)
+async function listEvents(handling: Handling, call: CallOf<'listEvents'>): Promise<z.input<typeof resource.Event>[]> {
+  const { after, limit, app } = call.query
   const { read } = handling.store
   const scope = { projectId: call.actor.projectId }
   const names = await namesById(handling)
@@ -43,7 +42,7 @@ async function listEvents(handling: Handling, call: Call): Promise<z.input<typeo
   return events.map((event) => show(event, names))
 }
 
-async function* followEvents(handling: Handling, call: Call): AsyncGenerator<LiveMessage> {
+async function* followEvents(handling: Handling, call: CallOf<'followEvents'>): AsyncGenerator<LiveMessage<z.input<typeof resource.Event>>> {
   const scope = { projectId: call.actor.projectId }
   const newest = (await handling.store.read.events.list(scope, { orderBy: 'seq', descending: true, limit: 1 }))[0]?.seq ?? 0
   // Whoever has seen more than there is has seen it in a database that went back in time: what comes now is new.
@@ -75,4 +74,4 @@ export const installation = {
   }),
   cleanDisk: async (handling, { actor }) => ({ removed: await cleanDisk(handling, handling.disk, actor), freeBytes: await handling.freeBytes() }),
   doctor: async (handling, { actor }) => examine(handling, { projectId: actor.projectId }),
-} satisfies Record<string, Handler>
+} satisfies Partial<Handlers>

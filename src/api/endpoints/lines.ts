@@ -1,4 +1,4 @@
-import type { LogKey } from '../../core/log/log.ts'
+import type { LogKey, LogRecord } from '../../core/log/log.ts'
 import { pause } from '../../lib/clock.ts'
 import type { Call, Handling } from '../call.ts'
 import type { LiveMessage } from '../live.ts'
@@ -16,7 +16,7 @@ export interface Lines {
 const ASK_MS = 200
 
 /** The lines of a log, old ones first, then as they come; ends when their writer has and all is sent. */
-export async function* linesUntil(handling: Pick<Handling, 'book'>, asked: Lines): AsyncGenerator<LiveMessage> {
+export async function* linesUntil(handling: Pick<Handling, 'book'>, asked: Lines): AsyncGenerator<LiveMessage<LogRecord>> {
   const { key, call } = asked
   const stop = new AbortController()
   const leave = (): void => stop.abort()

@@ -2,19 +2,12 @@ import { EVERYTHING } from '../../core/actor/actor.ts'
 import { may, mustBeAllowed } from '../../core/actor/may.ts'
 import { isOneOffFinished } from '../../core/one-off/one-off.ts'
 import { cancelOneOff, openOneOff } from '../../core/one-off/open.ts'
-import type { Call, Handler, Handling } from '../call.ts'
-import { endpoints } from '../contract/endpoints.ts'
+import type { Handlers, Handling, Named } from '../call.ts'
 import { showOneOff } from '../show.ts'
-import { environmentOf } from './given.ts'
 import { linesUntil } from './lines.ts'
 
-async function oneOffOf(handling: Handling, call: Call) {
-  return handling.store.read.oneOffs.get({ projectId: call.actor.projectId }, call.params['id'] ?? '')
-}
-
-function runOnce(call: Call): { readonly command: readonly string[]; readonly input: string | null } {
-  const { command, input } = endpoints.runOneOff.body.parse(call.body)
-  return { command, input: input ?? null }
+async function oneOffOf(handling: Handling, { actor, params }: Named) {
+  return handling.store.read.oneOffs.get({ projectId: actor.projectId }, params.id)
 }
 
 function programOf([program = '', ...rest]: readonly string[]): string[] {
@@ -22,10 +15,10 @@ function programOf([program = '', ...rest]: readonly string[]): string[] {
 }
 
 export const logs = {
-  readLogs: async (handling, call) => handling.book.tail(`environment/${environmentOf(call).id}`, endpoints.readLogs.query.parse(call.query).lines),
-  followLogs: (handling, call) =>
-    linesUntil(handling, { key: `environment/${environmentOf(call).id}`, call, ended: null, lines: endpoints.followLogs.query.parse(call.query).lines }),
-  runOneOff: async (handling, call) => showOneOff(await openOneOff(handling, { actor: call.actor, environment: environmentOf(call), ...runOnce(call) })),
+  readLogs: async (handling, call) => handling.book.tail(`environment/${call.environment.id}`, call.query.lines),
+  followLogs: (handling, call) => linesUntil(handling, { key: `environment/${call.environment.id}`, call, ended: null, lines: call.query.lines }),
+  runOneOff: async (handling, { actor, environment, body: { command, input } }) =>
+    showOneOff(await openOneOff(handling, { actor, environment, command, input: input ?? null })),
   readOneOff: async (handling, call) => {
     const oneOff = await oneOffOf(handling, call)
     const environment = await handling.store.read.environments.get(EVERYTHING, oneOff.environmentId)
@@ -40,6 +33,6 @@ export const logs = {
   followOneOffLog: async function* (handling, call) {
     const oneOff = await oneOffOf(handling, call)
     const ended = async (): Promise<boolean> => isOneOffFinished(await oneOffOf(handling, call))
-    yield* linesUntil(handling, { key: `one-off/${oneOff.id}`, call, ended, lines: endpoints.followOneOffLog.query.parse(call.query).lines })
+    yield* linesUntil(handling, { key: `one-off/${oneOff.id}`, call, ended, lines: call.query.lines })
   },
-} satisfies Record<string, Handler>
+} satisfies Partial<Handlers>

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import { EVERYTHING } from '../../core/actor/actor.ts'
 import { parseManifest } from '../../core/app/parse-manifest.ts'
@@ -14,13 +13,11 @@ import { lookAt } from '../../core/source/poll.ts'
 import { fingerprintOf, removeSource, setSource } from '../../core/source/set.ts'
 import type { CodeSource } from '../../core/source/source.ts'
 import { NotFoundError } from '../../lib/errors.ts'
-import type { Call, Handler, Handling } from '../call.ts'
-import { endpoints } from '../contract/endpoints.ts'
+import type { CallOf, Handlers, Handling } from '../call.ts'
+import type { endpoints } from '../contract/endpoints.ts'
 import type * as resource from '../contract/resources.ts'
-import { appOf } from './given.ts'
 
-async function sourceOf(handling: Handling, call: Call): Promise<CodeSource> {
-  const app = appOf(call)
+async function sourceOf(handling: Handling, { app }: Pick<CallOf<'readSource'>, 'app'>): Promise<CodeSource> {
   const source = await handling.store.read.sources.find({ projectId: app.projectId }, app.id)
   if (source === null) throw new NotFoundError('source.none', `The code of ${app.name} is pushed: "lockgate source set ${app.name} URL" has it fetched.`)
   return source
@@ -44,8 +41,8 @@ function showSource(source: CodeSource): z.input<typeof resource.CodeSource> {
   }
 }
 
-async function set(handling: Handling, call: Call): Promise<unknown> {
-  const { url, token, key, newKey, username, hostKey, everySeconds, submodules } = endpoints.setSource.body.parse(call.body)
+async function set(handling: Handling, call: CallOf<'setSource'>): Promise<z.input<typeof endpoints.setSource.response>> {
+  const { url, token, key, newKey, username, hostKey, everySeconds, submodules } = call.body
   const credential = newKey
     ? ({ kind: 'new-key' } as const)
     : token !== undefined
@@ -55,7 +52,7 @@ async function set(handling: Handling, call: Call): Promise<unknown> {
         : null
   const { source, publicKey } = await setSource(handling, handling.source, {
     actor: call.actor,
-    app: appOf(call),
+    app: call.app,
     url,
     username: username ?? null,
     credential,
@@ -66,8 +63,8 @@ async function set(handling: Handling, call: Call): Promise<unknown> {
   return { source: showSource(source), publicKey }
 }
 
-async function check(handling: Handling, call: Call): Promise<unknown> {
-  const app = appOf(call)
+async function check(handling: Handling, call: CallOf<'checkSource'>): Promise<z.input<typeof endpoints.checkSource.response>> {
+  const app = call.app
   const source = await sourceOf(handling, call)
   const looked = await lookAt(handling, handling.source, { app, source })
   const environments = await handling.store.read.environments.list(EVERYTHING, { where: { appId: app.id, goneAt: null } })
@@ -101,22 +98,22 @@ export const sources = {
   setSource: set,
   checkSource: check,
   removeSource: async (handling, call) => {
-    await removeSource(handling, { actor: call.actor, app: appOf(call) })
+    await removeSource(handling, { actor: call.actor, app: call.app })
     return { removed: true }
   },
   detect: async (handling, call) => {
-    const app = appOf(call)
-    const { commitId } = await handling.source.resolve(app.name, endpoints.detect.query.parse(call.query).ref)
+    const app = call.app
+    const { commitId } = await handling.source.resolve(app.name, call.query.ref)
     const tree = await handling.source.open({ app: app.name, commitId, root: app.root })
     const texts: Record<string, string | null> = {}
     for (const name of filesToRead(tree.files)) texts[name] = await tree.read(name)
     return planned({ files: tree.files, texts, manifest: parseManifest((await tree.read('lockgate.yaml')) ?? '', await maximaOf(handling, app.projectId)) })
   },
   detectFolder: async (handling, call) => {
-    const { files, texts } = await readFolder(call.body as Readable)
+    const { files, texts } = await readFolder(call.body)
     return planned({ files, texts, manifest: parseManifest(texts['lockgate.yaml'] ?? '', await maximaOf(handling, call.actor.projectId)) })
   },
   listRegistries: async (handling) => (await handling.store.read.registries.list(EVERYTHING, { orderBy: 'host' })).map(showRegistry),
-  setRegistry: async (handling, call) => showRegistry(await setRegistry(handling, { actor: call.actor, ...endpoints.setRegistry.body.parse(call.body) })),
-  removeRegistry: async (handling, call) => showRegistry(await removeRegistry(handling, { actor: call.actor, host: call.params['host'] ?? '' })),
-} satisfies Record<string, Handler>
+  setRegistry: async (handling, call) => showRegistry(await setRegistry(handling, { actor: call.actor, ...call.body })),
+  removeRegistry: async (handling, call) => showRegistry(await removeRegistry(handling, { actor: call.actor, host: call.params.host })),
+} satisfies Partial<Handlers>

@@ -8,14 +8,14 @@ const LOOK_MS = 1_000
 const GAP_MS = 100
 
 /** What a look found. */
-export interface Look {
-  readonly data: unknown
+export interface Look<T> {
+  readonly data: T
   /** It will not change any more. */
   readonly ended: boolean
 }
 
 /** Looks again after each commit, and gives what differs from the look before, until it has ended. */
-export async function* watch(store: Store, look: () => Promise<Look>, signal: AbortSignal): AsyncGenerator<LiveMessage> {
+export async function* watch<T>(store: Store, look: () => Promise<Look<T>>, signal: AbortSignal): AsyncGenerator<LiveMessage<T>> {
   let wake: () => void = () => undefined
   const unsubscribe = store.onCommit(() => wake())
   try {
