@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import { type HousekeepingNeeds, keepHouse } from './disk/housekeeping.ts'
 import { boundDisks } from './environment/disk-bound.ts'
 import { EnvironmentReconciler } from './environment/reconciler.ts'
+import { isAbout } from './event/event.ts'
 import type { ObservedInstance } from './instance/instance.ts'
 import { Observer } from './instance/observer.ts'
 import { Prober } from './instance/probe.ts'
@@ -68,9 +69,9 @@ export function startLoops(
   const unsubscribe = context.store.onCommit(({ events, edgeGeneration }) => {
     for (const event of events) {
       if (event.environmentId !== null) environments.wake(event.environmentId)
-      if (event.kind.startsWith('build.')) building.wake('builds')
+      if (isAbout(event, 'build')) building.wake('builds')
       if (event.kind === 'source.set' && event.appId !== null) polling.wake(event.appId)
-      if (event.kind.startsWith('build.') || event.kind.startsWith('deployment.')) pushes.wake('pushes')
+      if (isAbout(event, 'build', 'deployment')) pushes.wake('pushes')
     }
     if (events.length > 0 || edgeGeneration !== null) edge.wake('edge')
   })

@@ -18,7 +18,7 @@ async function aDirectory(): Promise<string> {
   const directory = await aFolder()
   const store = await openStoreIn(directory)
   for (let at = 0; at < 300; at++)
-    await store.transaction((tx) => tx.record({ kind: 'test.event', actor: PLATFORM, projectId: 'p-1', data: { text: `${at} `.repeat(20) } }))
+    await store.transaction((tx) => tx.record({ kind: 'app.created', actor: PLATFORM, projectId: 'p-1', data: { text: `${at} `.repeat(20) } }))
   await store.close()
   // Everything in the file itself, as after a checkpoint: what is in the log beside it would repair damage of the file.
   const database = new DatabaseSync(join(directory, 'lockgate.db'))

@@ -6,13 +6,13 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { aFolder, aStore, openStoreIn } from '../../test/support/store.ts'
 import type { ActorRef } from '../core/actor/actor.ts'
-import type { EventFault } from '../core/event/event.ts'
+import type { EventFault, EventKind } from '../core/event/event.ts'
 import { GENESIS } from './event-chain.ts'
 import type { Store } from './types.ts'
 
 const ADA: ActorRef = { kind: 'token', id: 'k-ada', name: 'ada' }
 
-async function record(store: Store, ...kinds: readonly string[]): Promise<void> {
+async function record(store: Store, ...kinds: readonly EventKind[]): Promise<void> {
   for (const kind of kinds) await store.transaction((tx) => tx.record({ kind, actor: ADA, projectId: 'p-1', data: { kind } }))
 }
 
@@ -20,7 +20,7 @@ async function record(store: Store, ...kinds: readonly string[]): Promise<void> 
 async function aLog(): Promise<string> {
   const directory = await aFolder()
   const store = await openStoreIn(directory)
-  await record(store, 'one', 'two', 'three')
+  await record(store, 'app.created', 'app.changed', 'app.removed')
   await store.close()
   return directory
 }
@@ -78,18 +78,18 @@ test('an older copy of the database is noticed when the server starts, recorded,
   copied.prepare('vacuum into ?').run(join(directory, 'copy'))
   copied.close()
   const store = await openStoreIn(directory)
-  await record(store, 'four', 'five')
+  await record(store, 'token.created', 'token.revoked')
   await store.close()
   for (const suffix of ['', '-wal', '-shm']) await rm(`${database}${suffix}`, { force: true })
   await copyFile(join(directory, 'copy'), database)
 
   const restored = await aStore(directory)
-  await record(restored, 'six')
+  await record(restored, 'project.created')
 
   const events = await restored.read.eventsAfter({ projectId: null }, 3, 10)
   expect(events.map((event) => [event.kind, event.actor.kind, event.data])).toEqual([
     ['events.missing', 'platform', { after: 3, through: 5 }],
-    ['six', 'token', { kind: 'six' }],
+    ['project.created', 'token', { kind: 'project.created' }],
   ])
   expect(await restored.verifyEvents()).toEqual({ kind: 'tail_missing', after: 3, through: 5 })
 })
@@ -97,7 +97,7 @@ test('an older copy of the database is noticed when the server starts, recorded,
 test('an event keeps the identity of its actor, not what the actor could do', async () => {
   const store = await aStore()
 
-  await store.transaction((tx) => tx.record({ kind: 'one', actor: { ...ADA, role: 'admin', projectId: null } as ActorRef, projectId: 'p-1' }))
+  await store.transaction((tx) => tx.record({ kind: 'app.created', actor: { ...ADA, role: 'admin', projectId: null } as ActorRef, projectId: 'p-1' }))
 
   expect((await store.read.events.list({ projectId: null }))[0]?.actor).toEqual(ADA)
 })

@@ -1,7 +1,7 @@
 // The log of events as a whole: appended to, read, verified against the anchor outside the database.
 import type { Scope } from '../core/actor/actor.ts'
 import { EVERYTHING } from '../core/actor/actor.ts'
-import type { Event, EventFault, NewEvent } from '../core/event/event.ts'
+import type { Event, EventFault, EventKind, NewEvent } from '../core/event/event.ts'
 import { type Anchor, type Audit, KEPT_GAPS } from './audit.ts'
 import { chain, GENESIS, isChained } from './event-chain.ts'
 import { type Db, Records } from './records.ts'
@@ -34,7 +34,8 @@ export async function eventsAfter(
     seq: Number(row['seq']),
     at: Number(row['at']),
     form: Number(row['form']) === 1 ? 1 : 2,
-    kind: String(row['kind']),
+    // Of an older version it may be another one: nobody acts on the past.
+    kind: String(row['kind']) as EventKind,
     actor: JSON.parse(String(row['actor'])),
     projectId: String(row['project_id']),
     appId: textOrNull(row['app_id']),

@@ -50,6 +50,6 @@ test('names of actors in old rows become identities: by id where one token has t
   ]
   expect((await store.read.pushes.list(EVERYTHING, { orderBy: 'number' })).map((one) => one.actor)).toEqual(expected)
   expect((await store.read.events.list(EVERYTHING, { orderBy: 'seq' })).map((one) => one.actor)).toEqual(expected)
-  await store.transaction((tx) => tx.record({ kind: 'new', actor: { kind: 'token', id: 'k-1', name: 'ci' }, projectId: 'p-1' }))
+  await store.transaction((tx) => tx.record({ kind: 'app.created', actor: { kind: 'token', id: 'k-1', name: 'ci' }, projectId: 'p-1' }))
   expect(await store.verifyEvents(), 'old events are verified as they were written, new ones with the key').toBeNull()
 })

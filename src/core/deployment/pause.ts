@@ -4,6 +4,7 @@ import type { Tx } from '../../store/types.ts'
 import { type Actor, PLATFORM } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import { conclude } from '../environment/journal.ts'
+import type { NewEvent } from '../event/event.ts'
 import { type Deployment, isDeploymentFinished, moveDeployment } from './deployment.ts'
 import { recordDeployment } from './open.ts'
 
@@ -75,7 +76,7 @@ function notRunning(deployment: Deployment): ConflictError {
   return new ConflictError('deployment.not_running', `${deployment.id} ${state}; only a running one can be paused.`)
 }
 
-async function record(tx: Tx, deployment: Deployment, by: { readonly kind: string; readonly actor: Actor }): Promise<void> {
+async function record(tx: Tx, deployment: Deployment, by: Pick<NewEvent, 'kind' | 'actor'>): Promise<void> {
   const environment = await tx.environments.get({ projectId: deployment.projectId }, deployment.environmentId)
   await tx.record({
     kind: by.kind,

@@ -7,6 +7,7 @@ import { EVERYTHING, PLATFORM } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import type { Deployment } from '../deployment/deployment.ts'
 import { rollback } from '../deployment/rollback.ts'
+import type { NewEvent } from '../event/event.ts'
 import { judge } from '../instance/analysis.ts'
 import { type Counted, countFrom, countOn, NOTHING, type Sample, together } from '../instance/reading.ts'
 import { releaseName } from '../release/release.ts'
@@ -174,7 +175,7 @@ async function keep(context: Watching, environment: Environment, watch: Watch): 
   })
 }
 
-function tell(tx: Tx, environment: Environment, fact: { readonly kind: string; readonly data: Readonly<Record<string, unknown>> }): Promise<void> {
+function tell(tx: Tx, environment: Environment, fact: Pick<NewEvent, 'kind' | 'data'>): Promise<void> {
   return tx.record({
     ...fact,
     actor: PLATFORM,

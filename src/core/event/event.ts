@@ -1,10 +1,44 @@
 import type { ActorRef } from '../actor/actor.ts'
+import type { BuildStatus } from '../build/build.ts'
+import type { DeploymentStatus } from '../deployment/deployment.ts'
+import type { OneOffStatus } from '../one-off/one-off.ts'
+
+/** Everything that an event can tell, as NOUN.WHAT; of what has states, the state that it came to. */
+export type EventKind =
+  | `app.${'created' | 'changed' | 'removed' | 'gone'}`
+  | 'artifact.gone'
+  | 'branch.moved'
+  | `build.${BuildStatus}`
+  | 'config.revised'
+  | `deployment.${DeploymentStatus | 'cancel_requested' | 'pause_requested' | 'resumed'}`
+  | 'disk.cleaned'
+  | `domain.${'added' | 'removed'}`
+  | `environment.${'created' | 'changed' | 'gone'}`
+  | 'events.missing'
+  | 'instance.disk_exceeded'
+  | `one_off.${OneOffStatus | 'opened' | 'cancel_requested'}`
+  | 'project.created'
+  | 'push.received'
+  | `ref.${'moved' | 'deleted'}`
+  | `registry.${'set' | 'removed'}`
+  | `release.${'created' | 'watched' | 'worse'}`
+  | 'secret.revoked'
+  | `source.${'set' | 'removed'}`
+  | `token.${'created' | 'revoked'}`
+
+/** What an event is about: the noun of its kind. */
+export type EventNoun = EventKind extends infer Kind ? (Kind extends `${infer Noun}.${string}` ? Noun : never) : never
+
+/** Whether an event is about one of these. Pure. */
+export function isAbout({ kind }: Pick<Event, 'kind'>, ...nouns: readonly EventNoun[]): boolean {
+  return nouns.some((noun) => noun === kind.slice(0, kind.indexOf('.')))
+}
 
 /** An immutable fact, written in the transaction of the change it tells of; `hash` covers it and the hash before it. */
 export interface Event {
   readonly seq: number
   readonly at: number
-  readonly kind: string
+  readonly kind: EventKind
   readonly actor: ActorRef
   readonly projectId: string
   readonly appId: string | null
@@ -27,7 +61,7 @@ export type EventFault =
 
 /** A fact before it is written. */
 export interface NewEvent {
-  readonly kind: string
+  readonly kind: EventKind
   readonly actor: ActorRef
   readonly projectId: string
   readonly appId?: string | null
