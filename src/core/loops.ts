@@ -16,7 +16,7 @@ import { RouteReconciler } from './route/reconciler.ts'
 import { pollSource } from './source/poll.ts'
 
 /** Every environment is looked at again this often, whatever woke it or did not. */
-const RESYNC_MS = 30_000
+const WAKE_ALL_MS = 30_000
 
 /** What the API may ask of the running loops: what is observed now, never what is wished. */
 export interface Sight {
@@ -79,7 +79,7 @@ export function startLoops(
     pushes.wake('pushes')
     now(wakeAll)
     now(wakeSources)
-  }, RESYNC_MS)
+  }, WAKE_ALL_MS)
   observer.start()
   edge.wake('edge')
   building.wake('builds')

@@ -5,7 +5,7 @@ import type { Artifact } from '../artifact/artifact.ts'
 import { headRevision } from '../config-revision/revise.ts'
 import type { Context } from '../context.ts'
 import type { Environment } from '../environment/environment.ts'
-import { environmentOf } from '../secret/environment.ts'
+import { variablesOf } from '../secret/variables.ts'
 import { BuildFailure } from './build-failure.ts'
 
 type Values = Pick<Context, 'store' | 'sealer'>
@@ -19,7 +19,7 @@ export async function buildSecretsOf(context: Values, build: { readonly environm
   if (names.length === 0) return {}
   const environment = await context.store.read.environments.get(EVERYTHING, build.environmentId)
   const head = await headRevision(context.store.read, environment)
-  const values = head === null ? {} : await environmentOf(context, { configRevisionId: head.id })
+  const values = head === null ? {} : await variablesOf(context, { configRevisionId: head.id })
   const secrets: Record<string, string> = {}
   for (const name of names) {
     const value = ownOf(values, name)
@@ -51,7 +51,7 @@ export async function buildValuesOf(context: Values, build: { readonly environme
 /** Keys of `build.secrets` whose values in an environment are not those that an image was built with. */
 export async function otherValues(context: Values, environment: Environment, { buildValues }: Pick<Artifact, 'buildValues'>): Promise<string[]> {
   const head = Object.keys(buildValues).length === 0 ? null : await headRevision(context.store.read, environment)
-  const values = head === null ? {} : await environmentOf(context, { configRevisionId: head.id })
+  const values = head === null ? {} : await variablesOf(context, { configRevisionId: head.id })
   return Object.entries(buildValues)
     .filter(([name, hash]) => {
       const value = ownOf(values, name)

@@ -4,7 +4,7 @@ import { Redactor } from '../../lib/sensitive.ts'
 import type { Context } from '../context.ts'
 import type { Snapshot } from '../environment/snapshot.ts'
 import type { Release } from '../release/release.ts'
-import { secretValuesOf } from '../secret/environment.ts'
+import { secretValuesOf } from '../secret/variables.ts'
 import type { FailureReport } from './deployment.ts'
 
 const LOG_LINES = 50

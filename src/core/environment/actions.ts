@@ -9,7 +9,7 @@ import type { Context } from '../context.ts'
 import { freeAddress, rangeOf, subnetOf } from '../instance/address.ts'
 import { type Instance, labelOf, type ObservedInstance } from '../instance/instance.ts'
 import type { Release } from '../release/release.ts'
-import { environmentOf } from '../secret/environment.ts'
+import { variablesOf } from '../secret/variables.ts'
 import { type ActionInput, intent, locate, type Outcome, route } from './action.ts'
 import { count } from './count.ts'
 import { instanceName } from './journal.ts'
@@ -94,7 +94,7 @@ export async function specOf(
     reference: artifact.reference,
     command: release.runSpec.command,
     env: {
-      ...(await environmentOf(context, release)),
+      ...(await variablesOf(context, release)),
       PORT: String(release.runSpec.port),
       LOCKGATE_APP: snapshot.app.name,
       LOCKGATE_ENVIRONMENT: snapshot.environment.name,

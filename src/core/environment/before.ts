@@ -4,7 +4,7 @@ import { messageOf, PlatformError } from '../../lib/errors.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import { howToGetAgain, isPresent } from '../artifact/present.ts'
 import { openReleaseCommand } from '../one-off/open.ts'
-import { environmentOf } from '../secret/environment.ts'
+import { variablesOf } from '../secret/variables.ts'
 import { type ActionInput, intent, type Outcome } from './action.ts'
 import { MAX_COUNT } from './environment.ts'
 import { mostInstances, tooManyInstances } from './strategy.ts'
@@ -24,7 +24,7 @@ export async function check(input: ActionInput): Promise<Outcome> {
       const again = await howToGetAgain(context.store.read, artifact, snapshot.environment.name)
       return { kind: 'failed', cause: 'check_failed', message: `the image of ${artifact.origin} is not in the engine any more: ${again}` }
     }
-    await environmentOf(context, release)
+    await variablesOf(context, release)
   } catch (error) {
     if (!(error instanceof PlatformError) || error.retryable) throw error
     return { kind: 'failed', cause: 'check_failed', message: messageOf(error) }

@@ -89,6 +89,9 @@ export interface Environment {
 
 export const MAX_COUNT = 48
 
+/** An environment in which nothing is under way is looked at again after this long, although nothing woke it. */
+export const LOOK_AGAIN_MS = 10_000
+
 /** What the edge calls an arm of an environment. */
 export function armId(environment: Pick<Environment, 'id'>, arm: Arm): string {
   return `${environment.id}/${arm}`

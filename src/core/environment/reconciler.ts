@@ -21,6 +21,7 @@ import type { ActionInput, Outcome } from './action.ts'
 import { remove, start, stop, update } from './actions.ts'
 import { check, releaseCommand } from './before.ts'
 import { Budgets } from './budget.ts'
+import { LOOK_AGAIN_MS } from './environment.ts'
 import { endHold, hold } from './hold.ts'
 import { conclude, journalKey, settle } from './journal.ts'
 import { LONGEST_OUTAGE_MS, longestWaitMs, Progress } from './progress.ts'
@@ -46,8 +47,6 @@ const ACTIONS: Readonly<Record<StepKind, (input: ActionInput) => Promise<Outcome
   'end-hold': endHold,
 }
 
-/** Looked at again after this long although nothing woke us. */
-const RESYNC_MS = 10_000
 /** A plan that has made no progress for so long is not tried again without a pause. */
 const STUCK_MS = 5_000
 const STUCK_PAUSE_MS = 1_000
@@ -133,12 +132,12 @@ export class EnvironmentReconciler {
     const idleMs = this.#progress.idleMs(snapshot, plan)
     if (active !== null && active.status !== 'paused' && idleMs > longestWaitMs(snapshot, first)) return this.#giveUpStuck(snapshot, idleMs)
     if (first) return soonest(await this.#take(snapshot, { senses, batch: first, idleMs }), soon)
-    if (active?.status === 'paused') return soonest({ afterMs: RESYNC_MS }, soon)
+    if (active?.status === 'paused') return soonest({ afterMs: LOOK_AGAIN_MS }, soon)
     if (senses.confirmedGeneration < snapshot.environment.routeGeneration) return { afterMs: 1_000 }
     if (active !== null && !isDeploymentFinished(active)) return finish(this.#context, snapshot)
     await keepTidy(this.#context, snapshot, senses)
     if (snapshot.environment.removedAt !== null) return forgetGone(this.#context, snapshot, this.#needs.forgetApp)
-    return soonest({ afterMs: RESYNC_MS }, soon)
+    return soonest({ afterMs: LOOK_AGAIN_MS }, soon)
   }
 
   /** Also while instances are being repaired: crashes in the window are the watched release's. */
@@ -177,7 +176,7 @@ export class EnvironmentReconciler {
     )
     // Steps that pass and are planned again do so because the engine or the edge says one thing and does another.
     if (waits.length < results.length) return { afterMs: now.idleMs > STUCK_MS ? STUCK_PAUSE_MS : 0 }
-    return { afterMs: Math.min(...waits.map((wait) => wait.afterMs ?? RESYNC_MS)) }
+    return { afterMs: Math.min(...waits.map((wait) => wait.afterMs ?? LOOK_AGAIN_MS)) }
   }
 
   async #advance(snapshot: Snapshot, step: Step, senses: Senses): Promise<{ readonly step: Step; readonly outcome: Outcome }> {

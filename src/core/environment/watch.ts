@@ -12,14 +12,12 @@ import { judge } from '../instance/analysis.ts'
 import { type Counted, countFrom, countOn, NOTHING, type Sample, together } from '../instance/reading.ts'
 import { releaseName } from '../release/release.ts'
 import { count } from './count.ts'
-import { armId, type Environment, type Watch } from './environment.ts'
+import { armId, type Environment, LOOK_AGAIN_MS, type Watch } from './environment.ts'
 import type { Snapshot } from './snapshot.ts'
 import { sampleOf } from './soak.ts'
 import { findUnwell, type WatchedInstance } from './unwell.ts'
 
 const LOOK_MS = 1_000
-/** When nothing is left to watch. */
-const RESYNC_MS = 10_000
 /** Fewer requests say nothing of how long answers take; no traffic is not a failure. */
 const LEAST_REQUESTS = 50
 
@@ -80,7 +78,7 @@ export type Watched = { readonly afterMs: number }
 export async function watchOver(context: Watching, snapshot: Snapshot, look: WatchLook): Promise<Watched> {
   const { environment, release } = snapshot
   const { watch, watchPolicy } = environment
-  if (watch === null || release === null || (watch.worse !== null && watch.usedMs >= watchPolicy.forMs)) return { afterMs: RESYNC_MS }
+  if (watch === null || release === null || (watch.worse !== null && watch.usedMs >= watchPolicy.forMs)) return { afterMs: LOOK_AGAIN_MS }
   const instances = await count(context, snapshot.instances).catch(whileAway(snapshot.instances))
   const unanswered = await countUnanswered(context, environment, watch).catch(whileAway(watch.unanswered ?? null))
   const answered = sampleOf(instances.filter((instance) => instance.set === snapshot.wish.set))
@@ -93,7 +91,7 @@ export async function watchOver(context: Watching, snapshot: Snapshot, look: Wat
   if (verdict.kind === 'worse' && watch.worse === null) return findWorse(context, snapshot, { watch: seen, why: verdict.why, how: 'answers worse' })
   if (isOver && watch.worse === null) await endWatch(context, snapshot, seen)
   else if (isOver || JSON.stringify(sample) !== JSON.stringify(watch.sample) || look.usedMs - watch.usedMs > 5_000) await keep(context, environment, seen)
-  return { afterMs: isOver ? RESYNC_MS : LOOK_MS }
+  return { afterMs: isOver ? LOOK_AGAIN_MS : LOOK_MS }
 }
 
 /** While the edge cannot be asked the counts stay as they were: crashes and probes are still seen. */

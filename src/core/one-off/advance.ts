@@ -4,7 +4,7 @@ import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
 import type { Snapshot } from '../environment/snapshot.ts'
 import { subnetOf } from '../instance/address.ts'
-import { environmentOf } from '../secret/environment.ts'
+import { variablesOf } from '../secret/variables.ts'
 import { givenOf } from './given.ts'
 import { LONGEST_COMMAND_MS, moveOneOff, type OneOff } from './one-off.ts'
 
@@ -75,7 +75,7 @@ async function begin(context: Advancing, snapshot: Snapshot, oneOff: OneOff): Pr
       command: given.command,
       inputFile: given.input === null ? null : INPUT,
       env: {
-        ...(await environmentOf(context, release)),
+        ...(await variablesOf(context, release)),
         PORT: String(release.runSpec.port),
         LOCKGATE_APP: snapshot.app.name,
         LOCKGATE_ENVIRONMENT: snapshot.environment.name,

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { Redactor } from '../../lib/sensitive.ts'
 import { EVERYTHING } from '../actor/actor.ts'
 import type { Context } from '../context.ts'
-import { secretValuesOf } from '../secret/environment.ts'
 import type { SealedValue } from '../secret/secret.ts'
+import { secretValuesOf } from '../secret/variables.ts'
 import type { OneOff } from './one-off.ts'
 
 const Given = z.object({ command: z.array(z.string()), input: z.string().nullable() })

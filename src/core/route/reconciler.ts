@@ -7,7 +7,7 @@ import type { RoutingTable } from './route.ts'
 import { type EnvironmentFacts, fingerprint, routingTable } from './table.ts'
 
 /** How often the edge is compared with the tables although nothing woke us. */
-const RESYNC_MS = 2_000
+const COMPARE_MS = 2_000
 
 /**
  * Makes the edge serve the routing table and knows which generation it serves: the only caller of an edge's `serve`.
@@ -44,14 +44,14 @@ export class RouteReconciler {
     const mark = fingerprint(table)
     try {
       const actual = this.#served === mark ? await this.#context.edge.generation() : null
-      if (actual === table.generation && this.#confirmed === table.generation) return { afterMs: RESYNC_MS }
+      if (actual === table.generation && this.#confirmed === table.generation) return { afterMs: COMPARE_MS }
       const generation = await this.#context.edge.serve(table)
       this.#unreachableSince = null
       this.#served = mark
       const isNews = generation !== this.#confirmed
       this.#confirmed = generation
       if (isNews) this.#onConfirmed()
-      return { afterMs: RESYNC_MS }
+      return { afterMs: COMPARE_MS }
     } catch (error) {
       this.#unreachableSince = error instanceof Error ? error.message : String(error)
       throw error

@@ -1,7 +1,7 @@
 import { Redactor } from '../../lib/sensitive.ts'
 import type { Context } from '../context.ts'
 import type { Release } from '../release/release.ts'
-import { secretValuesOf } from './environment.ts'
+import { secretValuesOf } from './variables.ts'
 
 const KEPT = 200
 

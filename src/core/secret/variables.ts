@@ -7,7 +7,7 @@ import type { Release } from '../release/release.ts'
  * The environment variables of a release, secrets opened: only for the instance itself, never for an answer or a log. Throws
  * RejectedError `secret.revoked`.
  */
-export async function environmentOf(context: Pick<Context, 'store' | 'sealer'>, release: Pick<Release, 'configRevisionId'>): Promise<Record<string, string>> {
+export async function variablesOf(context: Pick<Context, 'store' | 'sealer'>, release: Pick<Release, 'configRevisionId'>): Promise<Record<string, string>> {
   const entries = await open(context, release)
   for (const { key, revokedVersion } of entries)
     if (revokedVersion !== null)
