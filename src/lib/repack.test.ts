@@ -143,6 +143,12 @@ describe('refused is', () => {
     expect(await refusal(archive.subarray(0, 1024))).toContain('ends before its end')
   })
 
+  test.each([1, 2, 20])('an entry behind %d empty blocks: one program stops there, and another goes on', async (blocks) => {
+    const archive = Buffer.concat([rawHeader('a', '00000000000\0', '0'), Buffer.alloc(512 * blocks), rawHeader('b', '00000000000\0', '0'), Buffer.alloc(1024)])
+
+    expect(await refusal(archive)).toContain('has something behind its end')
+  })
+
   test.each([
     ['a hard link', '1', 'x'],
     ['a link', '2', 'x'],

@@ -69,6 +69,8 @@ export class TarGuard extends Transform {
       this.#hasEnded = true
       return
     }
+    // GNU tar stops at an empty block, and the library reads on.
+    if (this.#hasEnded) throw refuse('has something behind its end')
     const text = block
       .subarray(124, 136)
       .toString('latin1')
