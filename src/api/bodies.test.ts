@@ -14,11 +14,18 @@ test.each([
   ['the other half in a name', Buffer.from('{"\\udc00":1}'), 'a name in body holds half of a character'],
   ['a NUL byte', Buffer.from('{"a":{"b":"x\\u0000y"}}'), 'body.a.b holds a NUL byte'],
   ['the name __proto__', Buffer.from('{"set":{"__proto__":"x"}}'), 'body.set: nothing can have the name "__proto__"'],
+  ['a name that stands twice', Buffer.from('{"a":1,"b":[{"c":1,"d":"x:{","c":2}]}'), 'The body has the name "c" twice in one object'],
+  ['a name that stands twice, once as an escape', Buffer.from('{"role":"viewer","r\\u006fle" : "admin"}'), 'The body has the name "role" twice'],
   ['no JSON', Buffer.from('{a:1}'), 'The body is not JSON'],
   ['nothing', Buffer.alloc(0), 'The body is not JSON'],
   ['a million levels', Buffer.from('['.repeat(500_000) + ']'.repeat(500_000)), 'nested more than 64 deep'],
 ])('%s is refused', (_name, bytes, message) => {
   expect(() => readJson(bytes)).toThrow(message)
+})
+
+test('the same name in several objects, in a text and as a text is none that stands twice', () => {
+  const value = { a: { a: 'a":', b: ['a', 'a', { a: '{"a":1,"a":2}' }] }, b: '\\', c: 'x'.repeat(700_000) }
+  expect(readJson(Buffer.from(JSON.stringify(value)))).toEqual(value)
 })
 
 test('what JSON says stays as it is', () => {

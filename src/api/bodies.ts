@@ -65,6 +65,7 @@ export function readJson(bytes: Buffer): unknown {
     throw new InvalidError('request.invalid', `The body is not JSON: ${cause instanceof Error ? cause.message.slice(0, 200) : ''}`, { cause })
   }
   refuseUnkeepable(value)
+  refuseDoubled(text)
   return value
 }
 
@@ -86,6 +87,24 @@ function refuseUnkeepable(root: unknown): void {
       refuseText(key, `a name in ${path}`)
       if (key === '__proto__') throw new InvalidError('request.invalid', `${path}: nothing can have the name "__proto__".`)
       places.push({ value: inner, path: `${path}.${key.slice(0, 100)}`, depth: depth + 1 })
+    }
+  }
+}
+
+/** Names with the colon behind them, other texts, and where objects and lists begin and end. */
+const TOKENS = /(?<name>"[^"\\]*(?:\\.[^"\\]*)*")(?=\s*:)|"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]/g
+
+/** Of a name that stands twice JSON.parse keeps the last, and another reader the first. `text` is valid JSON. */
+function refuseDoubled(text: string): void {
+  const open: Set<unknown>[] = []
+  for (const { 0: token, groups } of text.matchAll(TOKENS)) {
+    if (token === '{' || token === '[') open.push(new Set())
+    else if (token === '}' || token === ']') open.pop()
+    else if (groups?.['name'] !== undefined) {
+      const name: unknown = JSON.parse(token)
+      const names = open.at(-1)
+      if (names?.has(name)) throw new InvalidError('request.invalid', `The body has the name ${JSON.stringify(name).slice(0, 100)} twice in one object.`)
+      names?.add(name)
     }
   }
 }
