@@ -29,7 +29,7 @@ export async function examineApps(handling: Handling, observed: readonly Observe
   const facts: AppFacts[] = []
   for (const app of await read.apps.list(scope, { where: { goneAt: null }, orderBy: 'name' })) {
     for (const environment of (await showApp(handling, app)).environments) {
-      const where = { environmentId: environment.id, kind: 'release.worse' }
+      const where = { environmentId: environment.id, kind: 'release.worse' as const }
       const worse = environment.watch?.worse ? await read.events.list(EVERYTHING, { where, orderBy: 'seq', descending: true, limit: 1 }) : []
       facts.push({ environment, detached, worseAt: worse[0]?.at ?? null, readyAgoMs: (name) => handling.sight.prober.readyAgoMs(name) })
     }

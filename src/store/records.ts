@@ -52,7 +52,8 @@ export class Records<T extends object> implements Repository<T> {
   }
 
   async find(scope: Scope, key: string): Promise<T | null> {
-    const rows = await this.list(scope, { where: { [toCamel(this.#shape.key ?? 'id')]: key }, limit: 1 })
+    const where = { [toCamel(this.#shape.key ?? 'id')]: key } as NonNullable<Listing<T>['where']>
+    const rows = await this.list(scope, { where, limit: 1 })
     return rows[0] ?? null
   }
 
@@ -63,7 +64,7 @@ export class Records<T extends object> implements Repository<T> {
     return found
   }
 
-  async list(scope: Scope, listing: Listing = {}): Promise<T[]> {
+  async list(scope: Scope, listing: Listing<T> = {}): Promise<T[]> {
     let query = this.#db.selectFrom(this.#shape.table).selectAll()
     if (scope.projectId !== null) query = query.where('project_id', '=', scope.projectId)
     for (const [field, value] of Object.entries(listing.where ?? {})) {
@@ -84,7 +85,7 @@ export class Records<T extends object> implements Repository<T> {
   }
 
   /** One more than the greatest `field` among the rows that match, or 1. */
-  async next(field: string, where: Readonly<Record<string, unknown>> = {}): Promise<number> {
+  async next(field: keyof T & string, where: Partial<T> = {}): Promise<number> {
     let query = this.#db.selectFrom(this.#shape.table).select(sql<number | null>`max(${sql.ref(toSnake(field))})`.as('most'))
     for (const [name, value] of Object.entries(where)) query = query.where(toSnake(name), '=', value)
     return Number((await query.executeTakeFirst())?.most ?? 0) + 1

@@ -19,9 +19,9 @@ import type { SecretVersion } from '../core/secret/secret.ts'
 import type { CodeSource } from '../core/source/source.ts'
 
 /** Which rows: equal fields (null: is null; a list: any of them), order and number. */
-export interface Listing {
-  readonly where?: Readonly<Record<string, unknown>>
-  readonly orderBy?: string
+export interface Listing<T> {
+  readonly where?: { readonly [Field in keyof T]?: T[Field] | readonly T[Field][] }
+  readonly orderBy?: keyof T & string
   readonly descending?: boolean
   readonly limit?: number
 }
@@ -31,7 +31,7 @@ export interface Reading<T> {
   find(scope: Scope, key: string): Promise<T | null>
   /** Like find, but absence is NotFoundError `<noun>.not_found`. */
   get(scope: Scope, key: string): Promise<T>
-  list(scope: Scope, listing?: Listing): Promise<T[]>
+  list(scope: Scope, listing?: Listing<T>): Promise<T[]>
 }
 
 /** Reading and writing one noun inside a transaction. */
@@ -43,7 +43,7 @@ export interface Repository<T> extends Reading<T> {
   set(key: string, change: Partial<T>): Promise<void>
   remove(key: string): Promise<void>
   /** One more than the greatest `field` among the rows that match, or 1. */
-  next(field: string, where?: Readonly<Record<string, unknown>>): Promise<number>
+  next(field: keyof T & string, where?: Partial<T>): Promise<number>
 }
 
 /** Every noun that is kept, under the name of its repository. */

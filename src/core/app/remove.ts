@@ -7,11 +7,11 @@ import { requestCancel } from '../deployment/cancel.ts'
 import { openDeployment } from '../deployment/open.ts'
 import type { Environment } from '../environment/environment.ts'
 import { requestEnd } from '../one-off/open.ts'
-import type { App } from './app.ts'
+import type { App, AppName } from './app.ts'
 
-/** The app of that name. Throws NotFoundError `app.not_found`, also when it is of another project. */
+/** The app of that name; what cannot be one names none. Throws NotFoundError `app.not_found`, also when it is of another project. */
 export async function findApp(read: Pick<Context['store']['read'], 'apps'>, scope: Scope, name: string): Promise<App> {
-  const apps = await read.apps.list(scope, { where: { name, goneAt: null }, limit: 1 })
+  const apps = await read.apps.list(scope, { where: { name: name as AppName, goneAt: null }, limit: 1 })
   if (!apps[0]) throw new NotFoundError('app.not_found', `There is no app ${name}. "lockgate apps" lists those you may see.`)
   return apps[0]
 }
@@ -44,7 +44,7 @@ export async function removeApp(context: Pick<Context, 'store' | 'clock'>, input
 
 /** What is on its way there ends: it would only be stopped again. */
 async function endWork(tx: Tx, environment: Environment, by: { readonly actor: Actor; readonly now: number }): Promise<void> {
-  const where = { environmentId: environment.id, status: ['queued', 'running'] }
+  const where = { environmentId: environment.id, status: ['queued', 'running'] as const }
   for (const oneOff of await tx.oneOffs.list({ projectId: null }, { where })) await requestEnd(tx, oneOff, by)
   for (const deployment of await tx.deployments.list({ projectId: null }, { where })) await requestCancel(tx, deployment, by)
 }

@@ -103,7 +103,7 @@ interface Sealing {
 
 async function sealValue(context: Pick<Context, 'sealer'>, tx: Tx, input: Sealing): Promise<ConfigValue> {
   const { environment, key } = input
-  const version = await tx.secretVersions.next('version', { environment_id: environment.id, name: key })
+  const version = await tx.secretVersions.next('version', { environmentId: environment.id, name: key })
   const sealed = context.sealer.seal(input.value, { environmentId: environment.id, name: key, version })
   const row = await tx.secretVersions.insert({
     id: newId('s'),
@@ -142,7 +142,7 @@ export async function addRevision(tx: Tx, input: AddRevision): Promise<ConfigRev
     id: newId('c'),
     projectId: environment.projectId,
     environmentId: environment.id,
-    number: await tx.configRevisions.next('number', { environment_id: environment.id }),
+    number: await tx.configRevisions.next('number', { environmentId: environment.id }),
     values: input.values,
     note: input.note,
     actor: input.actor,

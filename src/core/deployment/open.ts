@@ -35,7 +35,7 @@ export async function openDeployment(tx: Tx, input: OpenDeployment): Promise<Dep
   for (const queued of await tx.deployments.list(scope, { where: { environmentId: environment.id, status: 'queued' } })) {
     if (GROUPS[queued.verb] === GROUPS[input.verb]) await supersede(tx, queued, { actor, now })
   }
-  const number = await tx.deployments.next('number', { environment_id: environment.id })
+  const number = await tx.deployments.next('number', { environmentId: environment.id })
   const draft: Deployment = {
     id: newId('d'),
     projectId: environment.projectId,

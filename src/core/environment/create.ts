@@ -73,9 +73,9 @@ export async function newEnvironment(tx: Tx, input: NewEnvironment): Promise<Env
   return claimDomain(tx, { environment, host, path: '/' as PathPrefix, kind: 'generated', actor, now })
 }
 
-/** The environment of that name. Throws NotFoundError `environment.not_found`. */
+/** The environment of that name; what cannot be one names none. Throws NotFoundError `environment.not_found`. */
 export async function findEnvironment(read: Pick<ReadStore, 'environments'>, app: App, name: string): Promise<Environment> {
-  const found = await read.environments.list({ projectId: app.projectId }, { where: { appId: app.id, name, goneAt: null }, limit: 1 })
+  const found = await read.environments.list({ projectId: app.projectId }, { where: { appId: app.id, name: name as EnvironmentName, goneAt: null }, limit: 1 })
   if (!found[0]) throw new NotFoundError('environment.not_found', `${app.name} has no environment ${name}.`)
   return found[0]
 }

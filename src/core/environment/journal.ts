@@ -27,7 +27,7 @@ export async function intend(
     projectId: environment.projectId,
     environmentId: environment.id,
     deploymentId: snapshot.active?.id ?? null,
-    seq: await tx.steps.next('seq', { environment_id: environment.id }),
+    seq: await tx.steps.next('seq', { environmentId: environment.id }),
     key: journalKey(snapshot, step),
     kind: step.kind,
     instance: input.instance,

@@ -21,7 +21,7 @@ export async function createRelease(tx: Tx, input: NewRelease): Promise<Release>
     id: newId('r'),
     projectId: environment.projectId,
     environmentId: environment.id,
-    number: await tx.releases.next('number', { environment_id: environment.id }),
+    number: await tx.releases.next('number', { environmentId: environment.id }),
     artifactId: artifact.id,
     configRevisionId: configRevision.id,
     runSpec: artifact.runSpec,

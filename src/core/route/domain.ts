@@ -56,7 +56,7 @@ export interface DomainChange {
 /** Claims of this host, and those that a wildcard connects with it. */
 function claimsNear(tx: Tx, host: HostName): Promise<Domain[]> {
   if (host.startsWith('*.')) return tx.domains.list(EVERYTHING)
-  return tx.domains.list(EVERYTHING, { where: { host: [host, `*.${host.slice(host.indexOf('.') + 1)}`] } })
+  return tx.domains.list(EVERYTHING, { where: { host: [host, `*.${host.slice(host.indexOf('.') + 1)}` as HostName] } })
 }
 
 /**
