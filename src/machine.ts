@@ -6,7 +6,7 @@ import { statsBelow } from './lib/files.ts'
 import { listenersOn } from './lib/listeners.ts'
 import { livePid } from './lib/pid-file.ts'
 import { findProcesses } from './lib/processes.ts'
-import { edgeConfig, type Settings } from './settings.ts'
+import type { Settings } from './settings.ts'
 
 export interface MachineCheck {
   readonly area: string
@@ -59,7 +59,7 @@ async function dataDirectory(settings: Settings): Promise<MachineCheck> {
 }
 
 function edgePort(settings: Settings): Promise<MachineCheck> {
-  const port = Number(edgeConfig(settings)['httpPort'])
+  const port = Number(settings.edge.config['httpPort'])
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port, timeout: 1_000 })
     const end = (ok: boolean): void => {
@@ -79,7 +79,7 @@ function edgePort(settings: Settings): Promise<MachineCheck> {
 
 /** Two proxies on one port: the kernel gives each a part of the connections, and one of them does not know the routes. */
 export async function sharedPort(settings: Pick<Settings, 'edge' | 'dataDirectory'>): Promise<MachineCheck> {
-  const port = Number(edgeConfig(settings)['httpPort'])
+  const port = Number(settings.edge.config['httpPort'])
   const count = await listenersOn(port)
   return {
     area: 'ports',

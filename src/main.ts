@@ -25,13 +25,16 @@ import { startLoops } from './core/loops.ts'
 import { ensureDefaultProject } from './core/project/create.ts'
 import { registryCredential } from './core/registry/credential.ts'
 import { openSealer } from './core/secret/seal.ts'
+import type { Sealer } from './core/secret/secret.ts'
+import type { BoxNeeds } from './drivers/builder/box/index.ts'
+import type { FakeNeeds } from './drivers/builder/fake/index.ts'
 import { builders } from './drivers/builder/index.ts'
 import type { Builder } from './drivers/builder/types.ts'
+import { openDriver } from './drivers/driver.ts'
 import { edges } from './drivers/edge/index.ts'
 import type { Edge } from './drivers/edge/types.ts'
-import type { DockerNeeds } from './drivers/runtime/docker/index.ts'
 import { runtimes } from './drivers/runtime/index.ts'
-import type { Boxes, Runtime, RuntimeParts } from './drivers/runtime/types.ts'
+import type { Runtime } from './drivers/runtime/types.ts'
 import { openElsewhere } from './git/elsewhere.ts'
 import { HookSocket } from './git/hook-socket.ts'
 import { PushReceiver } from './git/push.ts'
@@ -45,7 +48,7 @@ import { type Log, openLog } from './lib/log.ts'
 import { networks } from './lib/outside.ts'
 import { notifySystemd } from './lib/systemd.ts'
 import { machineChecks, measureFolders } from './machine.ts'
-import { edgeConfig, readSettings, type Settings } from './settings.ts'
+import { readSettings, type Settings } from './settings.ts'
 import { openAudit } from './store/audit.ts'
 import { DatabaseCare } from './store/care.ts'
 import { openSqlite } from './store/sqlite.ts'
@@ -73,9 +76,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
   // The database is ours now, so nobody else is in the middle of writing here.
   for (const folder of [settings.dataDirectory, settings.secretsDirectory]) await removeHalfWritten(folder)
   const sealer = await openSealer(settings.secretsDirectory)
-  const { runtime, boxes } = await openRuntime(settings, store.installation, (host) => registryCredential({ store, sealer }, host))
-  const edge = await openEdge(settings, log)
-  const builder = await openBuilder(settings, { boxes, log, installation: store.installation, resolveImage: (reference) => runtime.resolveImage(reference) })
+  const { runtime, boxes, edge, builder } = await openDrivers({ store, sealer, settings, log })
   const book = new LogBook({ directory: join(settings.dataDirectory, 'logs') })
   const parts = {
     store,
@@ -115,9 +116,9 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<Runn
     listed: (all) => collector.observe(all),
     keepDatabase: () => care.keep(),
   })
-  const edgePort = Number(edgeConfig(settings)['httpPort'])
+  const edgePort = Number(settings.edge.config['httpPort'])
   const url = `http://${settings.listen.host.includes(':') ? `[${settings.listen.host}]` : settings.listen.host}:${settings.listen.port}`
-  const urlOf = urlMaker(edgePort, edgeConfig(settings)['httpsPort'])
+  const urlOf = urlMaker(edgePort, settings.edge.config['httpsPort'])
   const sessions = new Sessions(context)
   const handling: Handling = {
     ...context,
@@ -171,28 +172,23 @@ function coreSettings(settings: Settings): CoreSettings {
   }
 }
 
-async function openRuntime(settings: Settings, installation: string, registryCredential: DockerNeeds['registryCredential']): Promise<RuntimeParts> {
-  if (settings.runtime.driver === 'fake') return runtimes.fake.create(runtimes.fake.Config.parse(settings.runtime.config), undefined)
-  const config = runtimes.docker.Config.parse({
-    installation,
+async function openDrivers(by: { readonly store: Store; readonly sealer: Sealer; readonly settings: Settings; readonly log: Log }) {
+  const { store, sealer, settings, log } = by
+  const server = {
+    installation: store.installation,
     instanceRange: formatRange(parseRange(settings.instanceRange)),
-    volumesDirectory: join(settings.dataDirectory, 'volumes'),
-    ...settings.runtime.config,
-  })
-  return runtimes.docker.create(config, { registryCredential })
-}
-
-async function openEdge(settings: Settings, log: Log): Promise<Edge> {
-  if (settings.edge.driver === 'fake') return edges.fake.create(edges.fake.Config.parse(settings.edge.config), undefined)
-  return edges.haproxy.create(edges.haproxy.Config.parse(edgeConfig(settings)), { log })
-}
-
-async function openBuilder(
-  settings: Settings,
-  needs: { readonly boxes: Boxes | null; readonly log: Log; readonly installation: string; readonly resolveImage: RuntimeParts['runtime']['resolveImage'] },
-): Promise<Builder> {
-  if (settings.builder.driver === 'fake') return builders.fake.create(builders.fake.Config.parse(settings.builder.config), { resolveImage: needs.resolveImage })
-  return builders.box.create(builders.box.Config.parse({ installation: needs.installation, ...settings.builder.config }), needs)
+    dataDirectory: settings.dataDirectory,
+  }
+  const credential = (registry: string) => registryCredential({ store, sealer }, registry)
+  const { runtime, boxes } = await openDriver(runtimes, { part: 'runtime', ...settings.runtime }, { server, needs: { registryCredential: credential } })
+  const edge: Edge = await openDriver(edges, { part: 'edge', ...settings.edge }, { server, needs: { log } })
+  const resolveImage: Runtime['resolveImage'] = (reference) => runtime.resolveImage(reference)
+  const builder = await openDriver<Builder, BoxNeeds & FakeNeeds>(
+    builders,
+    { part: 'builder', ...settings.builder },
+    { server, needs: { boxes, log, resolveImage } },
+  )
+  return { runtime, boxes, edge, builder }
 }
 
 function publisher(registry: string | null, runtime: Runtime): BuildNeeds['publish'] {

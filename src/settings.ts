@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { z } from 'zod'
 import { Maxima } from './core/app/maxima.ts'
 import { InvalidError } from './lib/errors.ts'
 
 const Directory = z.string().regex(/^\/[A-Za-z0-9._/-]+$/, 'an absolute path of letters, digits, ".", "_", "-" and "/"')
+
+/** Which there are says the folder of drivers: a name that is none stops the start. */
+const DriverName = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'the name of a driver')
 
 /** The server's own settings: one file, `settings.json`, written by bin/up and by people. */
 export const Settings = z
@@ -31,17 +33,17 @@ export const Settings = z
     instanceRange: z.string().default('10.210.0.0/16').describe('Instances get their addresses from here, a /26 for each environment'),
     logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('How much the server says'),
     runtime: z
-      .strictObject({ driver: z.enum(['docker', 'fake']).default('docker'), config: z.record(z.string(), z.unknown()).default({}) })
+      .strictObject({ driver: DriverName.default('docker'), config: z.record(z.string(), z.unknown()).default({}) })
       .prefault({})
-      .describe('Where instances run'),
+      .describe('Where instances run; its drivers are below'),
     edge: z
-      .strictObject({ driver: z.enum(['haproxy', 'fake']).default('haproxy'), config: z.record(z.string(), z.unknown()).default({}) })
+      .strictObject({ driver: DriverName.default('haproxy'), config: z.record(z.string(), z.unknown()).default({}) })
       .prefault({})
-      .describe('What serves requests'),
+      .describe('What serves requests; its drivers are below'),
     builder: z
-      .strictObject({ driver: z.enum(['box', 'fake']).default('box'), config: z.record(z.string(), z.unknown()).default({}) })
+      .strictObject({ driver: DriverName.default('box'), config: z.record(z.string(), z.unknown()).default({}) })
       .prefault({})
-      .describe('Where builds run'),
+      .describe('Where builds run; its drivers are below'),
     parallelBuilds: z.int().min(1).max(64).default(2).describe('How many builds run at a time; others wait their turn'),
     repositoryMegabytes: z.int().min(10).max(1_000_000).default(5_120).describe('How large the git repository of one app may become'),
     artifactsRegistry: z
@@ -92,9 +94,4 @@ export function readSettings(path: string): Settings {
   const parsed = Settings.safeParse(value)
   if (parsed.success) return parsed.data
   throw new InvalidError('settings.invalid', parsed.error.issues.map((issue) => `${path}: ${issue.path.join('.')}: ${issue.message}`).join('\n'))
-}
-
-/** The edge driver's configuration, its folder filled in. */
-export function edgeConfig(settings: Pick<Settings, 'edge' | 'dataDirectory'>): Record<string, unknown> {
-  return { ...(settings.edge.driver === 'haproxy' ? { directory: join(settings.dataDirectory, 'edge') } : {}), ...settings.edge.config }
 }

@@ -2,13 +2,13 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Config as EdgeConfig } from '../src/drivers/edge/haproxy/schema.ts'
+import { Config as EdgeConfig, edgeFolder } from '../src/drivers/edge/haproxy/schema.ts'
 import { haproxyArguments, writeInitial } from '../src/drivers/edge/haproxy/start.ts'
 import { readIfThere } from '../src/lib/files.ts'
 import { openLog } from '../src/lib/log.ts'
 import { launch } from '../src/lib/run.ts'
 import { startServer } from '../src/main.ts'
-import { edgeConfig, readSettings } from '../src/settings.ts'
+import { readSettings } from '../src/settings.ts'
 import { ROOT } from './setup/places.ts'
 
 const { values } = parseArgs({
@@ -45,7 +45,7 @@ process.stderr.write(`Sign in: LOCKGATE_URL=${server.url} bin/lockgate login ${s
 process.on('SIGINT', () => void server.close().then(() => process.exit(edge?.kill() === false ? 1 : 0)))
 
 async function startEdge() {
-  const config = EdgeConfig.parse(edgeConfig(settings))
+  const config = EdgeConfig.parse({ ...edgeFolder(settings), ...settings.edge.config })
   await writeInitial(config)
   const child = launch(config.program, haproxyArguments(config))
   child.stderr?.on('data', (chunk: Buffer) => process.stderr.write(chunk))

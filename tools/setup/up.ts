@@ -4,13 +4,13 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { currentServer } from '../../src/cli/account.ts'
-import { Config as EdgeConfig } from '../../src/drivers/edge/haproxy/schema.ts'
+import { Config as EdgeConfig, edgeFolder } from '../../src/drivers/edge/haproxy/schema.ts'
 import { edgeListens, haproxyArguments, haproxyCheck, writeInitial } from '../../src/drivers/edge/haproxy/start.ts'
 import { pause } from '../../src/lib/clock.ts'
 import { writeAtomic } from '../../src/lib/files.ts'
 import { SERVER_FLAGS } from '../../src/lib/node-flags.ts'
 import { run } from '../../src/lib/run.ts'
-import { edgeConfig, type Settings } from '../../src/settings.ts'
+import type { Settings } from '../../src/settings.ts'
 import type { Kept } from '../../src/supervisor.ts'
 import { ENGINE, engineAnswers, ensureEngine, waitForEngine } from './engine.ts'
 import { type Keeper, keeperOf, NODE } from './keeper.ts'
@@ -46,7 +46,7 @@ await main(async () => {
 async function startAll(places: Places, how: { readonly keeper: Keeper; readonly settings: Settings; readonly changed: boolean }): Promise<string> {
   const { keeper, settings } = how
   const { ours } = await ensureEngine((await keeper.pidOf('engine')) !== null)
-  const edge = EdgeConfig.parse(edgeConfig(settings))
+  const edge = EdgeConfig.parse({ ...edgeFolder(settings), ...settings.edge.config })
   await mkdir(places.data, { recursive: true, mode: 0o700 })
   // The worker of the edge gives up root: it must reach its pages and maps.
   await mkdir(edge.directory, { recursive: true, mode: 0o755 })

@@ -72,6 +72,7 @@ export interface BoxNeeds {
 export const box: Driver<Builder, typeof Config, BoxNeeds> = {
   name: 'box',
   Config,
+  given: ({ installation }) => ({ installation }),
   create: async (config, { boxes, log }) => {
     if (boxes === null)
       throw new InvalidError('builder.no_boxes', 'The box builder needs a runtime that gives boxes: choose the runtime docker, or the builder fake')

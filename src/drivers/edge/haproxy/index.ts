@@ -13,7 +13,7 @@ import { assign, atLeast, backendOf, bounded, emptyPool, leaving, release, serve
 import { givenSlots, readingOf, servingSlot, withBaselines } from './readings.ts'
 import { recoveredPool } from './recover.ts'
 import { reloadTo } from './reload.ts'
-import { Config, type Pool } from './schema.ts'
+import { Config, edgeFolder, type Pool } from './schema.ts'
 import { MasterSocket } from './socket.ts'
 import { masterSocketPath, mastersOf, takeOver } from './start.ts'
 import { type Load, Worker } from './worker.ts'
@@ -26,6 +26,7 @@ export interface EdgeNeeds {
 export const haproxy: Driver<Edge, typeof Config, EdgeNeeds> = {
   name: 'haproxy',
   Config,
+  given: edgeFolder,
   create: async (config, needs) => {
     await takeOver(config)
     return new HaproxyEdge({ config, log: needs.log, host: await hostFacts(config) })

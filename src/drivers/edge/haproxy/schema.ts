@@ -1,6 +1,8 @@
 import { isIP } from 'node:net'
+import { join } from 'node:path'
 import { z } from 'zod'
 import type { Protocol } from '../../../core/artifact/artifact.ts'
+import type { ServerFacts } from '../../driver.ts'
 
 /** A path that can stand unquoted in HAProxy's configuration and on its command line. */
 const SafePath = z.string().regex(/^\/[A-Za-z0-9._/-]+$/, 'is an absolute path of letters, digits, ".", "_", "-" and "/"')
@@ -131,4 +133,9 @@ export interface Pool {
   readonly counts: Readonly<Record<string, number>>
   /** Only those in use, by name. */
   readonly backends: Readonly<Record<string, PoolBackend>>
+}
+
+/** Its folder, where the settings name none: bin/up makes it. */
+export function edgeFolder({ dataDirectory }: Pick<ServerFacts, 'dataDirectory'>): { readonly directory: string } {
+  return { directory: join(dataDirectory, 'edge') }
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { z } from 'zod'
 import type { RegistryCredential } from '../../../core/registry/registry.ts'
 import { ConflictError, NotFoundError, RejectedError } from '../../../lib/errors.ts'
@@ -36,6 +37,7 @@ export interface DockerNeeds {
 export const docker: Driver<RuntimeParts, typeof Config, DockerNeeds | undefined> = {
   name: 'docker',
   Config,
+  given: ({ installation, instanceRange, dataDirectory }) => ({ installation, instanceRange, volumesDirectory: join(dataDirectory, 'volumes') }),
   create: async (config, needs) => {
     const client = new EngineClient(config.socket ?? process.env['DOCKER_HOST'] ?? '/var/run/docker.sock', config.timeoutMs)
     const { installation } = config

@@ -33,7 +33,7 @@ export interface Knobs {
   readonly pruned: Set<string>
 }
 
-export const fake: Driver<RuntimeParts, typeof Config, undefined> = {
+export const fake: Driver<RuntimeParts, typeof Config, unknown> = {
   name: 'fake',
   Config,
   create: async (config) => ({ runtime: openFake(config).runtime, boxes: null }),
