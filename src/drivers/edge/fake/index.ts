@@ -7,10 +7,12 @@ import type { Driver } from '../../driver.ts'
 import type { Edge } from '../types.ts'
 import { FakePlane } from './plane.ts'
 
-export const Config = z.object({
-  httpPort: z.number().int().min(0).max(65_535).describe('Port for HTTP; 0 takes a free one'),
-  delayMs: z.number().int().min(0).default(0).describe('How long every answer of the edge to the server takes'),
-})
+export const Config = z
+  .strictObject({
+    httpPort: z.number().int().min(0).max(65_535).describe('Port for HTTP; 0 takes a free one'),
+    delayMs: z.number().int().min(0).default(0).describe('How long every answer of the edge to the server takes'),
+  })
+  .describe('Routing inside the server itself, for trying and for tests')
 
 /** A reverse proxy in the server's own process: for `bin/dev` without HAProxy, and for tests. It ends with the server. */
 export const fake: Driver<FakeEdge, typeof Config, unknown> = {

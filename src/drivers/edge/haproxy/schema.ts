@@ -17,7 +17,7 @@ const Port = z.number().int().min(1).max(65_535)
 const Count = z.number().int().min(0).max(10_000)
 
 export const Config = z
-  .object({
+  .strictObject({
     directory: SafePath.describe('Folder of the edge: haproxy.cfg, maps, pages, state and sockets. Only this edge uses it'),
     httpPort: Port.describe('Port for HTTP'),
     httpsPort: Port.optional().describe('Port for HTTPS; needs certificates'),
@@ -29,9 +29,9 @@ export const Config = z
       .describe('Address to listen on; * is every address, IPv4 and where there is one IPv6'),
     threads: z.number().int().min(1).max(64).default(1).describe('Threads of HAProxy; keep 1 before version 3.0'),
     pool: z
-      .object({
-        http: z.object({ 8: Count.default(48), 32: Count.default(8), 128: Count.default(2) }).prefault({}),
-        h2c: z.object({ 8: Count.default(8), 32: Count.default(2), 128: Count.default(0) }).prefault({}),
+      .strictObject({
+        http: z.strictObject({ 8: Count.default(48), 32: Count.default(8), 128: Count.default(2) }).prefault({}),
+        h2c: z.strictObject({ 8: Count.default(8), 32: Count.default(2), 128: Count.default(0) }).prefault({}),
       })
       .prefault({})
       .describe('Backends to start with, by protocol and number of slots; the pool grows by itself'),
@@ -70,6 +70,7 @@ export const Config = z
     path: ['certificates'],
     message: 'httpsPort and certificates are set together',
   })
+  .describe('HAProxy beside the server on this machine')
 export type Config = z.infer<typeof Config>
 
 /**
