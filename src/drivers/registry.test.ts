@@ -1,36 +1,46 @@
-// A driver is one folder and one line: what was forgotten of it is said here.
-import { existsSync, readdirSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { builders } from './builder/index.ts'
 import { edges } from './edge/index.ts'
 import { runtimes } from './runtime/index.ts'
 
-interface Described {
-  readonly description?: string
-  readonly properties?: Readonly<Record<string, { readonly description?: string }>>
-  readonly additionalProperties?: unknown
+const HERE = import.meta.dirname
+const REGISTRIES = { builder: builders, edge: edges, runtime: runtimes }
+/** Shared by the builders, and no driver. */
+const HELPERS = ['builder/bases']
+
+function folders(path: string): string[] {
+  return readdirSync(join(HERE, path), { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
 }
 
-const KINDS = { builder: builders, edge: edges, runtime: runtimes } as const
+test('every kind of driver is known here', () => {
+  expect(folders('.').toSorted()).toEqual(Object.keys(REGISTRIES))
+})
 
-const folderOf = (kind: string): string => fileURLToPath(new URL(`./${kind}/`, import.meta.url))
+describe.each(Object.entries(REGISTRIES))('drivers of the kind %s', (kind, registry) => {
+  const names = folders(kind).filter((name) => !HELPERS.includes(`${kind}/${name}`))
 
-describe.each(Object.entries(KINDS))('%s', (kind, all) => {
-  test('every folder with a driver is registered, under its own name', () => {
-    const folders = readdirSync(folderOf(kind), { withFileTypes: true }).filter((entry) => entry.isDirectory() && entry.name !== 'bases')
-    expect(Object.keys(all).toSorted()).toEqual(folders.map(({ name }) => name).toSorted())
-    expect(Object.values(all).map(({ name }) => name)).toEqual(Object.keys(all))
+  test('every folder is registered, under its own name', () => {
+    expect(Object.keys(registry).toSorted()).toEqual(names.toSorted())
+    expect(Object.values(registry).map((driver) => driver.name)).toEqual(Object.keys(registry))
   })
 
-  test.each(Object.entries(all))('%s says what it is, describes every key, and has a page for operators', (name, { Config }) => {
-    const schema = z.toJSONSchema(Config, { io: 'input', unrepresentable: 'any' }) as Described
-    const undescribed = Object.entries(schema.properties ?? {}).filter(([, { description }]) => description === undefined)
+  test.each(names)('%s has a readme, describes its configuration, and runs the contract', (name) => {
+    const files = readdirSync(join(HERE, kind, name))
+    const tests = files.filter((file) => file.endsWith('.test.ts')).map((file) => readFileSync(join(HERE, kind, name, file), 'utf8'))
+    expect(files).toContain('readme.md')
+    expect(tests.some((text) => text.includes("from '../contract.ts'"))).toBe(true)
+    const { Config } = registry[name as keyof typeof registry] as {
+      readonly Config: { readonly shape: Readonly<Record<string, { readonly description?: string }>> }
+    }
+    for (const [key, schema] of Object.entries(Config.shape)) expect(schema.description, `${kind}.${name}.${key}`).toBeTruthy()
+  })
 
-    expect(schema.description ?? '').not.toEqual('')
-    expect(schema.additionalProperties, 'a key that nobody reads is an error').toBe(false)
-    expect(undescribed.map(([key]) => key)).toEqual([])
-    if (name !== 'fake') expect(existsSync(`${folderOf(kind)}${name}/readme.md`)).toBe(true)
+  test.each(names)('%s says what it is, and takes no key that nothing reads', (name) => {
+    const { Config } = registry[name as keyof typeof registry] as { readonly Config: z.ZodType }
+    expect(Config.description).toBeTruthy()
+    expect(z.toJSONSchema(Config, { io: 'input', unrepresentable: 'any' })).toMatchObject({ additionalProperties: false })
   })
 })
