@@ -23,7 +23,7 @@ import { LogBook } from './core/log/book.ts'
 import { LogCollector } from './core/log/collector.ts'
 import { startLoops } from './core/loops.ts'
 import { ensureDefaultProject } from './core/project/create.ts'
-import { registryCredential } from './core/registry/credential.ts'
+import { registryCredential, registryLevel } from './core/registry/credential.ts'
 import { openSealer } from './core/secret/seal.ts'
 import type { Sealer } from './core/secret/secret.ts'
 import type { BoxNeeds } from './drivers/builder/box/index.ts'
@@ -179,8 +179,11 @@ async function openDrivers(by: { readonly store: Store; readonly sealer: Sealer;
     instanceRange: formatRange(parseRange(settings.instanceRange)),
     dataDirectory: settings.dataDirectory,
   }
-  const credential = (registry: string) => registryCredential({ store, sealer }, registry)
-  const { runtime, boxes } = await openDriver(runtimes, { part: 'runtime', ...settings.runtime }, { server, needs: { registryCredential: credential } })
+  const registries = {
+    registryCredential: (registry: string) => registryCredential({ store, sealer }, registry),
+    registryLevel: (registry: string) => registryLevel({ store }, registry),
+  }
+  const { runtime, boxes } = await openDriver(runtimes, { part: 'runtime', ...settings.runtime }, { server, needs: registries })
   const edge: Edge = await openDriver(edges, { part: 'edge', ...settings.edge }, { server, needs: { log } })
   const resolveImage: Runtime['resolveImage'] = (reference) => runtime.resolveImage(reference)
   const builder = await openDriver<Builder, BoxNeeds & FakeNeeds>(

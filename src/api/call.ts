@@ -57,8 +57,9 @@ export type Handler<E extends Endpoint = Endpoint> = (
 
 /** The handler of each endpoint, by its name. */
 export type Handlers = { readonly [Name in EndpointName]: Handler<(typeof endpoints)[Name]> }
-/** The part of a call that names one thing by its id in the path. */
-export type Named = Pick<CallOf<'readBuild'>, 'actor' | 'params'>
 
 /** The call of an endpoint, by its name. */
 export type CallOf<Name extends EndpointName> = Call<(typeof endpoints)[Name]>
+
+/** The part of a call that names one thing by its id in the path. */
+export type Named = Pick<CallOf<'readBuild'>, 'actor' | 'params'>

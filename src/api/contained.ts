@@ -5,7 +5,7 @@ import type { ReadStore } from '../store/types.ts'
 
 /** Verbs that can bring what a superseded deployment of this verb would have brought. A restart is there to make new instances. */
 const BROUGHT_BY: Partial<Record<Deployment['verb'], readonly Deployment['verb'][]>> = { deploy: ['deploy'], restart: ['restart', 'deploy'] }
-/** A deployment that was superseded longer ago is followed by nobody. */
+/** Newer deployments that are looked through: no client still follows one that was superseded more deployments ago. */
 const MOST_NEWER = 50
 
 /**

@@ -26,7 +26,7 @@ async function aWriter(): Promise<{ readonly written: Socket; readonly reader: S
   return { written, reader }
 }
 
-test('a connection whose answer nobody reads ends, and one that is read slowly goes on', async () => {
+test('a connection ends when its client does not read the answer, and goes on when the client reads it slowly', async () => {
   const asleep = await aWriter()
   const slow = await aWriter()
   asleep.reader.pause()

@@ -11,7 +11,7 @@ const LOOK_MS = 5_000
 /** Sockets of all clients together. */
 export const MOST_CONNECTIONS = 4_000
 
-/** Ends requests whose bodies do not come, and those whose answers nobody takes. `streams`: whether a request's body is read as it comes, by its handler. */
+/** Ends requests whose bodies do not come, and those whose clients do not read the answer. `streams`: whether a request's body is read as it comes, by its handler. */
 export function boundBodies(server: FastifyInstance, streams: (request: FastifyRequest) => boolean): void {
   server.addHook('onRequest', async (request, reply) => {
     const stop = streams(request) ? watchSilence(request) : watchBody(request)

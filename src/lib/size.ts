@@ -12,6 +12,11 @@ export function size(least: string, most: string) {
     .refine((mb) => mb >= min && mb <= max, `between ${least} and ${most}`)
 }
 
+/** Megabytes as people say them: `512 MB`, `2 GB`. */
+export function sizeText(mb: number): string {
+  return mb % 1024 === 0 ? `${mb / 1024} GB` : `${mb} MB`
+}
+
 function megabytes(text: string): number {
   const [, number = '0', unit] = FORM.exec(text) ?? []
   return Number(number) * (unit === 'GB' ? 1024 : 1)

@@ -16,12 +16,12 @@ import { openElsewhere } from '../../src/git/elsewhere.ts'
 import { Repositories } from '../../src/git/repository.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { NotFoundError } from '../../src/lib/errors.ts'
-import { parseRange } from '../../src/lib/ipv4.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { networks } from '../../src/lib/outside.ts'
 import type { Store } from '../../src/store/types.ts'
 import { ADA } from './core.ts'
 import { aGitHost, type GitHost } from './git-host.ts'
+import { coreSettings } from './settings.ts'
 import { aFolder, aStore } from './store.ts'
 
 export interface Code {
@@ -52,14 +52,7 @@ export async function someCode(): Promise<Code> {
     log: silentLog,
     sealer: await openSealer(await aFolder()),
     ...anEngine(),
-    settings: {
-      appsDomain: 'localhost',
-      instanceRange: parseRange('10.231.0.0/16'),
-      consoleHosts: [],
-      domainProof: null,
-      maxima: { all: {}, projects: {} },
-      allowHttpSources: true,
-    },
+    settings: coreSettings('10.231.0.0/16'),
   }
   await ensureDefaultProject(parts)
   const [project] = await parts.store.read.projects.list(EVERYTHING)

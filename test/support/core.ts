@@ -18,10 +18,10 @@ import { type FakeEdge, fakeEdge } from '../../src/drivers/edge/fake/index.ts'
 import { FakePlane } from '../../src/drivers/edge/fake/plane.ts'
 import { type Knobs, openFake } from '../../src/drivers/runtime/fake/index.ts'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
-import { parseRange } from '../../src/lib/ipv4.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { WorkQueue } from '../../src/lib/work-queue.ts'
 import { ask } from './edge.ts'
+import { coreSettings } from './settings.ts'
 import { aFolder, aStore } from './store.ts'
 import { until } from './until.ts'
 
@@ -57,14 +57,7 @@ export async function aCore(range: string, how: { readonly around?: (context: Co
     edge,
     sealer: await openSealer(await aFolder()),
     logs: { finished: async () => undefined },
-    settings: {
-      appsDomain: 'localhost',
-      instanceRange: parseRange(range),
-      consoleHosts: [],
-      domainProof: null,
-      maxima: { all: {}, projects: {} },
-      allowHttpSources: true,
-    },
+    settings: coreSettings(range),
   }
   await ensureDefaultProject(context)
   const stop = startLoops(how.around?.(context) ?? context)

@@ -16,12 +16,12 @@ import { fakeEdge } from '../../src/drivers/edge/fake/index.ts'
 import { FakePlane } from '../../src/drivers/edge/fake/plane.ts'
 import { type Knobs, openFake } from '../../src/drivers/runtime/fake/index.ts'
 import { PlatformError } from '../../src/lib/errors.ts'
-import { parseRange } from '../../src/lib/ipv4.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { openAudit } from '../../src/store/audit.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
 import { ADA } from './core.ts'
 import { Faults } from './faults.ts'
+import { coreSettings } from './settings.ts'
 import { aFolder } from './store.ts'
 
 /** Our clock goes on by this much with every pass. */
@@ -90,14 +90,7 @@ export async function aSteppedCore(range: string, how: SteppedOptions = {}): Pro
   }
   const edge = { ...inner, serve }
   const sealer = await openSealer(await aFolder())
-  const settings = {
-    appsDomain: 'localhost',
-    instanceRange: parseRange(range),
-    consoleHosts: [],
-    domainProof: null,
-    maxima: { all: {}, projects: {} },
-    allowHttpSources: true,
-  }
+  const settings = coreSettings(range)
   const context: Context = { store, clock, log: silentLog, runtime, edge, sealer, logs: { finished: async () => undefined }, settings }
   await ensureDefaultProject(context)
   const [project] = await store.read.projects.list({ projectId: null })

@@ -45,7 +45,7 @@ async function listEvents(handling: Handling, call: CallOf<'listEvents'>): Promi
 async function* followEvents(handling: Handling, call: CallOf<'followEvents'>): AsyncGenerator<LiveMessage<z.input<typeof resource.Event>>> {
   const scope = { projectId: call.actor.projectId }
   const newest = (await handling.store.read.events.list(scope, { orderBy: 'seq', descending: true, limit: 1 }))[0]?.seq ?? 0
-  // Whoever has seen more than there is has seen it in a database that went back in time: what comes now is new.
+  // A reader whose last event has a higher number than the newest event read it before an older database was put back.
   let seq = Math.min(call.lastEventId ?? newest, newest)
   while (!call.signal.aborted) {
     const names = await namesById(handling)

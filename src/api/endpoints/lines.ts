@@ -24,7 +24,7 @@ export async function* linesUntil(handling: Pick<Handling, 'book'>, asked: Lines
   // One look: between two of them a line could come that neither the old ones nor the new ones have.
   const kept = await handling.book.tail(key, Math.max(asked.lines, 1))
   const before = asked.lines === 0 ? (kept.at(-1)?.seq ?? 0) : (kept[0]?.seq ?? 1) - 1
-  // Whoever has seen more than there is has seen another log: what comes now is new.
+  // A reader whose last line has a higher number than the newest line read another log: it gets the lines that come from now on.
   const from = Math.min(call.lastEventId ?? before, kept.at(-1)?.seq ?? 0)
   let last = from
   if (asked.ended) void endWhen(asked.ended, { stop, settle: async () => (await handling.book.tail(key, 1))[0]?.seq ?? 0, sent: () => last })

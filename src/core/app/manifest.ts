@@ -7,8 +7,8 @@ import { STRATEGY_KINDS, StrategyWords, strategyOf } from '../environment/strate
 import { HostName } from '../route/route.ts'
 
 /**
- * Where somebody took the line for one of a shell, there is a word that begins or ends in a quote, an operator that stands alone or ends a
- * word, a redirection, a variable or a command in a word, or a value for a variable in front.
+ * Finds lines that were written for a shell. There a word begins or ends with a quote, an operator stands alone or ends a word, or the line has a
+ * redirection, a variable, a command in backquotes, or an assignment in front.
  */
 const SHELL_WORD = /(^|\s)(["']\S*|\S*["']|&&?|\|\|?|\S*;|\d?[<>]\S*)(?=\s|$)|\$[A-Za-z_{(]|`|^\s*[A-Za-z_]\w*=/
 
@@ -60,7 +60,7 @@ const Health = z
       .regex(/^\/[\x21-\x7e]*$/, 'a path starts with / and has no blanks; what is not ASCII is written as in %C3%BC')
       .optional()
       .describe('Asked by http probes; naming it makes the kind http'),
-    host: HostName.refine((host) => !host.startsWith('*'), 'one hostname: a wildcard is the name of nobody')
+    host: HostName.refine((host) => !host.startsWith('*'), 'one hostname, without a wildcard')
       .optional()
       .describe('Host that http probes send; default: the first hostname that was added to the app, else the generated one'),
     command: Command.optional().describe('Run inside the instance; naming it makes the kind command'),

@@ -1,6 +1,7 @@
 // What an administrator bounds below what lockgate.yaml takes.
 import { z } from 'zod'
 import { durationText } from '../../lib/duration.ts'
+import { sizeText } from '../../lib/size.ts'
 import { DEFAULT_DISK_MB, DEFAULT_RUN_SPEC } from '../artifact/artifact.ts'
 import { DEFAULT_BUILD_LIMITS } from '../build/limits.ts'
 import { MAX_COUNT } from '../environment/environment.ts'
@@ -35,17 +36,15 @@ interface Bounded {
   readonly text: (value: number) => string
 }
 
-const megabytes = (mb: number): string => (mb % 1024 === 0 ? `${mb / 1024} GB` : `${mb} MB`)
-
 const BOUNDED: Readonly<Record<Path, Bounded>> = {
   'limits.cpus': { byDefault: DEFAULT_RUN_SPEC.limits.cpus, text: String },
-  'limits.memory': { byDefault: DEFAULT_RUN_SPEC.limits.memoryMb, text: megabytes },
+  'limits.memory': { byDefault: DEFAULT_RUN_SPEC.limits.memoryMb, text: sizeText },
   'limits.processes': { byDefault: DEFAULT_RUN_SPEC.limits.processes, text: String },
-  'limits.disk': { byDefault: DEFAULT_DISK_MB, text: megabytes },
+  'limits.disk': { byDefault: DEFAULT_DISK_MB, text: sizeText },
   'build.cpus': { byDefault: DEFAULT_BUILD_LIMITS.cpus, text: String },
-  'build.memory': { byDefault: DEFAULT_BUILD_LIMITS.memoryMb, text: megabytes },
+  'build.memory': { byDefault: DEFAULT_BUILD_LIMITS.memoryMb, text: sizeText },
   'build.processes': { byDefault: DEFAULT_BUILD_LIMITS.processes, text: String },
-  'build.disk': { byDefault: DEFAULT_BUILD_LIMITS.diskMb, text: megabytes },
+  'build.disk': { byDefault: DEFAULT_BUILD_LIMITS.diskMb, text: sizeText },
   'build.timeout': { byDefault: DEFAULT_BUILD_LIMITS.seconds * 1_000, text: durationText },
   'health.start_deadline': { byDefault: DEFAULT_RUN_SPEC.health.startDeadlineMs, text: durationText },
   'stop.grace': { byDefault: DEFAULT_RUN_SPEC.stopGraceMs, text: durationText },

@@ -58,12 +58,17 @@ test.each<[string, Texts, Manifest, string[]]>([
     ['build.builder of lockgate.yaml, because the Dockerfile says', 'build.steps of', 'build.publish of'],
   ],
   [
-    'a Dockerfile nobody builds',
+    'keys of a Dockerfile in a build of another kind',
     NODE,
     { build: { kind: 'node', target: 'x', args: { A: 'b' } } },
     ['build.target of', 'build.args of lockgate.yaml, because no'],
   ],
-  ['a folder nobody serves', NODE, { build: { kind: 'node', publish: 'x' } }, ['build.publish of lockgate.yaml, because a build of the kind node']],
+  [
+    'a folder to publish in a build that serves no files',
+    NODE,
+    { build: { kind: 'node', publish: 'x' } },
+    ['build.publish of lockgate.yaml, because a build of the kind node'],
+  ],
   ['release twice', { ...NODE, Procfile: 'release: x\n' }, { release_command: ['y'] }, ['"release" of the Procfile, because lockgate.yaml']],
   [
     'files of other platforms',

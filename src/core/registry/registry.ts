@@ -23,5 +23,4 @@ export interface RegistryCredential {
   readonly host: string
   readonly username: string
   readonly password: string
-  readonly trust: RegistryTrust
 }

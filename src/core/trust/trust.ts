@@ -10,6 +10,11 @@ export function isTrustedFor(made: Trust, used: Trust): boolean {
   return TRUST_LEVELS.indexOf(made) >= TRUST_LEVELS.indexOf(used)
 }
 
+/** The highest of some levels; of none the lowest there is. */
+export function highestTrust(levels: readonly Trust[]): Trust {
+  return levels.reduce((highest, level) => (isTrustedFor(level, highest) ? level : highest), 'untrusted')
+}
+
 /** The lower of two levels. */
 export function lowerTrust(one: Trust, other: Trust): Trust {
   return isTrustedFor(one, other) ? other : one

@@ -86,8 +86,9 @@ test('a name of Docker Hub is asked of the mirrors first, and a digest is what i
 test('what a registry gives to us alone is for trusted builds of the app that names it', async () => {
   const name = `${registry.host}/${team}/private:1`
   await push(name, 'private')
-  const registryCredential = async (host: string) => ({ host, username: 'us', password: 'x', trust: 'ordinary' as const })
-  const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory }), { registryCredential })
+  const registryCredential = async (host: string) => ({ host, username: 'us', password: 'x' })
+  const registryLevel = async () => 'ordinary' as const
+  const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory }), { registryCredential, registryLevel })
   const known = await box.create(box.Config.parse({ installation }), { boxes: parts.boxes, log: silentLog })
   const onIt = aBuild({ Dockerfile: `FROM ${name}\n` }).request
   // Written so that nobody sees the name before the build does.
@@ -106,8 +107,9 @@ test('what a registry gives to us alone is for trusted builds of the app that na
 test('images of a registry for protected environments are for no lower level, in FROM, as builder, as runner and by another name', async () => {
   const name = `${registry.host}/${team}/secret:1`
   await push(name, 'secret')
-  const registryCredential = async (host: string) => (host === registry.host ? { host, username: 'us', password: 'x', trust: 'protected' as const } : null)
-  const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory }), { registryCredential })
+  const registryCredential = async (host: string) => (host === registry.host ? { host, username: 'us', password: 'x' } : null)
+  const registryLevel = async (host: string) => (host === registry.host ? ('protected' as const) : ('untrusted' as const))
+  const parts = await docker.create(docker.Config.parse({ installation, volumesDirectory }), { registryCredential, registryLevel })
   const known = await box.create(box.Config.parse({ installation }), { boxes: parts.boxes, log: silentLog })
   const appId = `a-${randomWord(8)}`
   const protectedOne = aBuild({ Dockerfile: `FROM ${name}\n` }, { appId })
@@ -134,6 +136,22 @@ test('images of a registry for protected environments are for no lower level, in
   const { stdout: id } = await run('docker', ['inspect', '--format', '{{.Id}}', name])
   await expect(parts.runtime.resolveImage(id.trim(), { id: appId, trust: 'ordinary' })).rejects.toMatchObject({ code: 'image.not_trusted' })
   await run('docker', ['rmi', other])
+})
+
+test('the name that Lockgate gives to an image which it pulled makes the image of a public registry no less public', async () => {
+  const name = `${registry.host}/${team}/public:1`
+  await push(name, 'public')
+  const registryCredential = async (host: string) => (host === 'docker.io' ? { host, username: 'us', password: 'x' } : null)
+  const registryLevel = async (host: string) => (host === 'docker.io' ? ('ordinary' as const) : ('untrusted' as const))
+  const config = docker.Config.parse({ installation, volumesDirectory, registryNetworks: ['127.0.0.0/8'] })
+  const parts = await docker.create(config, { registryCredential, registryLevel })
+  const known = await box.create(box.Config.parse({ installation }), { boxes: parts.boxes, log: silentLog })
+  await parts.runtime.resolveImage(name, { id: 'a-any', trust: 'ordinary' })
+  expect((await run('docker', ['inspect', '--format', '{{.RepoTags}}', name])).stdout).toContain(`lockgate-${installation}/pulled`)
+
+  const built = await known.build(aBuild({ Dockerfile: `FROM ${name}\n` }, { trust: 'untrusted' }).request)
+
+  expect(built.digest).toMatch(/^sha256:/)
 })
 
 test('a base of ours comes in the version its tag names, and one there is not says which there are', async () => {

@@ -3,7 +3,7 @@ import { BuildFailure } from '../../../core/build/build-failure.ts'
 import { BASES, type BaseChoice, type BaseName } from '../../../core/build/build-plan.ts'
 import { fullReference } from '../../../core/build/dockerfile.ts'
 import { type Ask, goVersion, nodeVersion, phpVersion, pythonVersion, type Version } from '../../../core/build/versions.ts'
-import { isTrustedFor, type Trust } from '../../../core/trust/trust.ts'
+import { highestTrust, isTrustedFor, type Trust } from '../../../core/trust/trust.ts'
 import type { EngineImage } from '../../runtime/types.ts'
 import { engineName, type NamedImage } from './image-store.ts'
 import type { Yard } from './yard.ts'
@@ -57,7 +57,7 @@ async function levelOf(yard: Yard, written: string): Promise<Trust> {
   // Docker Hub's own images are everybody's, also where a mirror is signed in to.
   if (reference === null || reference.startsWith('docker.io/library/') || baseOf(reference)) return 'untrusted'
   const levels = await Promise.all(placesOf(reference, yard.registryMirrors).map((place) => yard.boxes.levelOf(place)))
-  return levels.reduce((highest, level) => (isTrustedFor(level, highest) ? level : highest), 'untrusted')
+  return highestTrust(levels)
 }
 
 async function find(yard: Yard, written: string, { note, trust }: Wanted): Promise<NamedImage> {

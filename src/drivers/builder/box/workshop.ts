@@ -233,10 +233,10 @@ export class Workshop {
       throw new BuildFailure('not_understood', `The image ${reference} that lockgate.yaml names could not be pulled, and is not in the engine`)
     const { digest } = image
     refuseHigher(reference, image.level, trust)
-    if (use === 'runs') for (const sentence of volumesLeftOut(image.volumes)) this.note(sentence)
     if (isOfAnotherApp(image.labels, this.request.appId))
       throw new BuildFailure('not_understood', `The image ${reference} that lockgate.yaml names was built for another app, and is not for this one`)
     this.note(`Using the image ${reference}, ${digest}${isPulled ? '' : ' (its registry did not give it; this is the one in the engine)'}`)
+    if (use === 'runs') for (const sentence of volumesLeftOut(image.volumes)) this.note(sentence)
     return digest
   }
 

@@ -1,5 +1,5 @@
 // Images of a registry that knows us are not for everybody: the level at which its credential is used is theirs as well.
-import { isTrustedFor, type Trust } from '../../../core/trust/trust.ts'
+import { highestTrust, isTrustedFor, type Trust } from '../../../core/trust/trust.ts'
 import { PolicyError } from '../../../lib/errors.ts'
 import { fullName } from './reference.ts'
 import type { Image } from './schema.ts'
@@ -16,12 +16,13 @@ const FREE = 'docker.io/library/'
 export async function levelOfNames({ registryLevel }: Leveled, names: readonly string[]): Promise<Trust> {
   const full = names.flatMap((name) => fullName(name) ?? []).filter((name) => !name.startsWith(FREE))
   const levels = await Promise.all([...new Set(full.map((name) => name.split('/')[0] ?? ''))].map((host) => registryLevel(host)))
-  return levels.reduce((highest, level) => (isTrustedFor(level, highest) ? level : highest), 'untrusted')
+  return highestTrust(levels)
 }
 
-/** The least level of an image of the engine, by all names that it has from registries. */
-export function levelOfImage(place: Leveled, image: Image): Promise<Trust> {
-  return levelOfNames(place, [...image.RepoTags, ...image.RepoDigests])
+/** The least level of an image of the engine, by all names that it has from registries: names that Lockgate gives are from none. */
+export function levelOfImage(place: Leveled & { readonly installation: string }, image: Image): Promise<Trust> {
+  const tags = image.RepoTags.filter((tag) => !tag.startsWith(`lockgate-${place.installation}/`))
+  return levelOfNames(place, [...tags, ...image.RepoDigests])
 }
 
 /** Throws PolicyError `image.not_trusted` for an image that is for a higher level only. */

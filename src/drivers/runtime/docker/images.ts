@@ -72,11 +72,12 @@ export async function resolveImage(
   text: string,
   forApp?: Parameters<Runtime['resolveImage']>[1],
 ): Promise<ImageFacts> {
+  if (forApp === undefined) return factsOf(await pulledImage(place, { text, isOurs: true }))
   // Before anything is pulled: an ordinary environment learns nothing of what a protected one may have.
-  if (forApp !== undefined) refuseHigher(text, await levelOfNames(place, [text]), forApp.trust)
-  const image = await pulledImage(place, { text, isOurs: forApp === undefined })
-  if (forApp !== undefined) refuseHigher(text, await levelOfImage(place, image), forApp.trust)
-  if (forApp !== undefined && isOfAnotherApp(image.Config?.Labels ?? {}, forApp.id))
+  refuseHigher(text, await levelOfNames(place, [text]), forApp.trust)
+  const image = await pulledImage(place, { text, isOurs: false })
+  refuseHigher(text, await levelOfImage(place, image), forApp.trust)
+  if (isOfAnotherApp(image.Config?.Labels ?? {}, forApp.id))
     throw new RejectedError(
       'image.of_another_app',
       `The image ${text} was built for another app, and is not for this one: push it to a registry, or build it here`,

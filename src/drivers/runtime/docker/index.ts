@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { RegistryCredential } from '../../../core/registry/registry.ts'
+import type { Trust } from '../../../core/trust/trust.ts'
 import { ConflictError, NotFoundError, RejectedError } from '../../../lib/errors.ts'
 import { networks } from '../../../lib/outside.ts'
 import { tarStream } from '../../../lib/tar.ts'
@@ -31,6 +32,8 @@ const STOP_SLACK_MS = 10_000
 export interface DockerNeeds {
   /** Who we are for a registry of images, by its host as it stands in their names; null: nobody in particular. */
   readonly registryCredential: (host: string) => Promise<RegistryCredential | null>
+  /** The least level at which that is used; untrusted: nobody in particular, and its images are everybody's. */
+  readonly registryLevel: (host: string) => Promise<Trust>
 }
 
 /** Docker Engine on this machine. Opening it does not ask the engine: it may come up after us. */
@@ -50,7 +53,7 @@ export const docker: Driver<RuntimeParts, typeof Config, DockerNeeds | undefined
         const known = (await needs?.registryCredential(host)) ?? null
         return known && { username: known.username, password: known.password, serveraddress: known.host }
       },
-      registryLevel: async (host: string) => (await needs?.registryCredential(host))?.trust ?? 'untrusted',
+      registryLevel: async (host: string) => (await needs?.registryLevel(host)) ?? 'untrusted',
       allowedRegistries: networks(config.registryNetworks),
       filter: new BuildFilter(installation, config.allowNetworks),
       guard: new InstanceGuard({ installation, range: config.instanceRange, allowLinkLocal: config.allowLinkLocal }),
