@@ -33,8 +33,7 @@ export function openBoxes(place: Place): Boxes {
     create: (spec) => translated(`create ${spec.name}`, () => createBox(place, spec)),
     put: (box, folder, tar) =>
       translated(`fill ${box}`, async () => {
-        const id = await ours(box)
-        await client.send({ method: 'PUT', path: `/containers/${id}/archive`, query: { path: folder }, tar, timeoutMs: TRANSFER_MS })
+        await unpackInto(place, { id: await ours(box), folder, tar })
       }),
     run: (box, options) => translated(`run ${box}`, async () => runBox(place, await ours(box), options)),
     get: (box, path) =>
@@ -90,7 +89,12 @@ async function giveVolumes(place: Place, spec: BoxSpec, uid: number): Promise<vo
   const tar = tarStream(async (pack) => {
     for (const path of paths) pack.entry({ name: path.slice(1), type: 'directory', mode: 0o755, ...ownedBy(uid) } as Header)
   })
-  await place.client.send({ method: 'PUT', path: `/containers/${spec.name}/archive`, query: { path: '/' }, tar, timeoutMs: TRANSFER_MS })
+  await unpackInto(place, { id: spec.name, folder: '/', tar })
+}
+
+async function unpackInto({ client }: Place, into: { readonly id: string; readonly folder: string; readonly tar: Readable }): Promise<void> {
+  const { id, folder, tar } = into
+  await client.send({ method: 'PUT', path: `/containers/${id}/archive`, query: { path: folder }, tar, timeoutMs: TRANSFER_MS })
 }
 
 /** The rules stand before the box can send anything. */
